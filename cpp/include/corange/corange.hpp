@@ -1,0 +1,20 @@
+// All of corange, in dependency order.
+#pragma once
+
+#include "corange/core/errors.hpp"
+#include "corange/core/parallel.hpp"
+#include "corange/core/philox.hpp"
+#include "corange/core/types.hpp"
+
+#include "corange/linalg/blocks.hpp"
+#include "corange/linalg/orthonormalize.hpp"
+#include "corange/linalg/small.hpp"
+
+#include "corange/operators/affine.hpp"
+#include "corange/operators/callback.hpp"
+#include "corange/operators/dense.hpp"
+#include "corange/operators/row_blocked.hpp"
+#include "corange/operators/sparse.hpp"
+
+#include "corange/eigh/eigh.hpp"
+#include "corange/svd/svd.hpp"

@@ -1,0 +1,174 @@
+// Integer and floating-point vectors of one register, and the few operations on them whose bits are the same on every processor.
+//
+// Everything here is exact or correctly rounded lane by lane (IEEE 754), so code written with it returns the same bits with
+// SSE2, AVX2, AVX-512 or NEON, provided that a product and a sum are never fused behind its back: see `times`.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace corange::lanes {
+
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+inline constexpr int kBytes = 64;
+#elif defined(__AVX2__)
+inline constexpr int kBytes = 32;
+#else
+inline constexpr int kBytes = 16;
+#endif
+
+template <class T>
+struct Of {
+  using type __attribute__((vector_size(kBytes))) = T;
+};
+using U32 = Of<std::uint32_t>::type;
+using I32 = Of<std::int32_t>::type;
+using U64 = Of<std::uint64_t>::type;
+using I64 = Of<std::int64_t>::type;
+using F32 = Of<float>::type;
+using F64 = Of<double>::type;
+
+template <class V>
+inline constexpr int kCount = kBytes / static_cast<int>(sizeof(V{}[0]));
+
+/// The same bits as another type.
+template <class To, class From>
+inline To bits(From x) {
+  static_assert(sizeof(To) == sizeof(From));
+  return (To)x;  // between vectors of equal size this is a reinterpretation, not a conversion
+}
+
+/// a where mask is all ones, b where it is zero.
+template <class V, class M>
+inline V select(M mask, V a, V b) {
+  return bits<V>((bits<M>(a) & mask) | (bits<M>(b) & ~mask));
+}
+
+/// a * b, rounded before anything else happens to it: compilers would otherwise contract a * b + c to a fused multiply-add where
+/// the processor has one, and results would depend on the processor. Costs no instruction.
+template <class V>
+inline V times(V a, V b) {
+  V product = a * b;
+#if defined(__AVX512F__)
+  asm("" : "+v"(product));
+#elif defined(__x86_64__)
+  asm("" : "+x"(product));
+#elif defined(__aarch64__)
+  asm("" : "+w"(product));
+#endif
+  return product;
+}
+template <class V>
+inline V times(V a, double b) {
+  return times(a, V{} + static_cast<decltype(V{}[0] + 0)>(b));
+}
+
+/// Product of the low halves of 64-bit lanes; the high halves are ignored.
+inline U64 times_low32(U64 a, std::uint32_t b) {
+  [[maybe_unused]] const U64 b_all = U64{} + std::uint64_t{b};
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+  // maskz with all lanes on is the plain instruction; the plain intrinsic makes GCC 12 warn of its own uninitialized variable.
+  return bits<U64>(_mm512_maskz_mul_epu32(-1, bits<__m512i>(a), bits<__m512i>(b_all)));
+#elif defined(__AVX2__)
+  return bits<U64>(_mm256_mul_epu32(bits<__m256i>(a), bits<__m256i>(b_all)));
+#elif defined(__x86_64__)
+  return bits<U64>(_mm_mul_epu32(bits<__m128i>(a), bits<__m128i>(b_all)));
+#elif defined(__aarch64__)
+  return bits<U64>(vmull_u32(vmovn_u64(bits<uint64x2_t>(a)), vdup_n_u32(b)));
+#else
+  return (a & 0xffffffffu) * b;
+#endif
+}
+
+inline F32 square_root(F32 x) {
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+  return bits<F32>(_mm512_maskz_sqrt_ps(-1, bits<__m512>(x)));
+#elif defined(__AVX2__)
+  return bits<F32>(_mm256_sqrt_ps(bits<__m256>(x)));
+#elif defined(__x86_64__)
+  return bits<F32>(_mm_sqrt_ps(bits<__m128>(x)));
+#elif defined(__aarch64__)
+  return bits<F32>(vsqrtq_f32(bits<float32x4_t>(x)));
+#else
+  for (int k = 0; k < kCount<F32>; ++k) x[k] = std::sqrt(x[k]);
+  return x;
+#endif
+}
+
+inline F64 square_root(F64 x) {
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+  return bits<F64>(_mm512_maskz_sqrt_pd(-1, bits<__m512d>(x)));
+#elif defined(__AVX2__)
+  return bits<F64>(_mm256_sqrt_pd(bits<__m256d>(x)));
+#elif defined(__x86_64__)
+  return bits<F64>(_mm_sqrt_pd(bits<__m128d>(x)));
+#elif defined(__aarch64__)
+  return bits<F64>(vsqrtq_f64(bits<float64x2_t>(x)));
+#else
+  for (int k = 0; k < kCount<F64>; ++k) x[k] = std::sqrt(x[k]);
+  return x;
+#endif
+}
+
+inline F32 to_float(I32 x) { return __builtin_convertvector(x, F32); }
+
+/// high * 2^32 + low - offset, rounded once. Both 64-bit lanes hold 32 bits; offset is a multiple of 2^32 and of the size of
+/// high * 2^32 at most. The words become the mantissas of 2^84 and 2^52, which are then subtracted exactly.
+inline F64 to_double(U64 high, U64 low, double offset) {
+  const F64 h = bits<F64>(high | 0x4530000000000000u);
+  const F64 l = bits<F64>(low | 0x4330000000000000u);
+  return (h - (0x1p84 + 0x1p52 + offset)) + l;
+}
+
+/// A whole number below 2^32 in a 64-bit lane, minus offset, exactly.
+inline F64 to_double(U64 x, double offset) { return bits<F64>(x | 0x4330000000000000u) - (0x1p52 + offset); }
+
+/// a[0] b[0] a[1] b[1] ... : the first half with Upper = false, the second with true.
+template <bool Upper, class V>
+inline V interleave(V a, V b) {
+  constexpr int kLanes = kCount<V>, kFirst = Upper ? kLanes / 2 : 0;
+  return [&]<int... K>(std::integer_sequence<int, K...>) {
+#if defined(__clang__)
+    return __builtin_shufflevector(a, b, (kFirst + K / 2 + (K % 2) * kLanes)...);
+#else
+    using Mask = std::conditional_t<sizeof(a[0]) == 4, I32, I64>;
+    return __builtin_shuffle(a, b, Mask{(kFirst + K / 2 + (K % 2) * kLanes)...});
+#endif
+  }(std::make_integer_sequence<int, kLanes>{});
+}
+
+template <class T, class V>
+inline void store(T* p, V x) {
+  __builtin_memcpy(p, &x, sizeof(x));
+}
+
+/// Writes a[0] b[0] c[0] d[0] a[1] b[1] c[1] d[1] ...
+inline void store_quads(double* p, const F64 (&v)[4]) {
+  constexpr int kStep = kCount<F64>;
+  const F64 ac[] = {interleave<false>(v[0], v[2]), interleave<true>(v[0], v[2])};
+  const F64 bd[] = {interleave<false>(v[1], v[3]), interleave<true>(v[1], v[3])};
+  for (int h = 0; h < 2; ++h) {
+    store(p + (2 * h) * kStep, interleave<false>(ac[h], bd[h]));
+    store(p + (2 * h + 1) * kStep, interleave<true>(ac[h], bd[h]));
+  }
+}
+
+inline void store_quads(float* p, const F32 (&v)[4]) {
+  constexpr int kStep = kCount<F32>;
+  const F64 ab[] = {bits<F64>(interleave<false>(v[0], v[1])), bits<F64>(interleave<true>(v[0], v[1]))};
+  const F64 cd[] = {bits<F64>(interleave<false>(v[2], v[3])), bits<F64>(interleave<true>(v[2], v[3]))};
+  for (int h = 0; h < 2; ++h) {
+    store(p + (2 * h) * kStep, interleave<false>(ab[h], cd[h]));
+    store(p + (2 * h + 1) * kStep, interleave<true>(ab[h], cd[h]));
+  }
+}
+
+}  // namespace corange::lanes

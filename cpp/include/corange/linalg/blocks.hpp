@@ -1,0 +1,143 @@
+// Products of tall blocks: the vocabulary in which the algorithms are written. All run over fixed row tiles on all threads.
+//
+//   adjoint_product(V, Z)       C = V' Z        accumulated in double over pieces of 512 rows, combined in tile order
+//   gram(Z)                     G = Z' Z
+//   subtract_product(V, C, Z)   Z -= V C
+//   product(V, C, Y)            Y = V C         (Y may be the leading columns of V: rows are finished one tile at a time)
+//   squared_column_norms(Z)
+#pragma once
+
+#include <vector>
+
+#include "corange/core/parallel.hpp"
+#include "corange/linalg/panel.hpp"
+#include "corange/linalg/small.hpp"
+
+namespace corange {
+
+namespace detail {
+inline constexpr Index kSumRows = 512;     // rows summed in T before the sum moves to double
+inline constexpr Index kPieceRows = 64;    // rows of V that stay in L1 while all their columns are used
+
+/// Asks for the rows of the next piece while this one is being used: their stride defeats the hardware's own prefetching.
+template <class T>
+void prefetch_rows(BlockView<const T> x) {
+  constexpr Index kLine = static_cast<Index>(kAlignment / sizeof(T));
+  for (Index i = 0; i < x.rows; ++i)
+    for (Index j = 0; j < x.cols; j += kLine) __builtin_prefetch(x.row(i) + j);
+}
+
+/// sum += V' Z over at most kSumRows rows; `piece` is scratch.
+template <class T>
+void add_adjoint_product(BlockView<const T> v, BlockView<const T> z, BlockView<T> piece, double* sum) {
+  for (Index row = 0; row < v.rows; row += kPieceRows) {
+    const Index rows = std::min(kPieceRows, v.rows - row), after = std::min(kPieceRows, v.rows - row - rows);
+    if (after > 0) prefetch_rows(v.middle_rows(row + rows, after));
+    panel_product<T>(transposed(v.middle_rows(row, rows)), z.middle_rows(row, rows), piece, row == 0 ? Store::set : Store::add);
+  }
+  for (Index i = 0; i < piece.rows; ++i)
+    for (Index j = 0; j < piece.cols; ++j) sum[i * piece.cols + j] += static_cast<double>(piece(i, j));
+}
+
+}  // namespace detail
+
+/// C = V' Z, K x b.
+template <class T>
+SmallMatrix adjoint_product(BlockView<const T> v, BlockView<const T> z) {
+  const Tiling tiles = tiling(v.rows, 32, detail::kSumRows);
+  const Index k = v.cols, b = z.cols;
+  std::vector<double> partial(static_cast<std::size_t>(tiles.count() * k * b), 0.0);
+  parallel_for(tiles.count(), [&](Index t) {
+    Block<T> piece(k, b);
+    const Tiling sums{tiles.size(t), detail::kSumRows};
+    for (Index s = 0; s < sums.count(); ++s) {
+      const Index row = tiles.begin(t) + sums.begin(s), rows = sums.size(s);
+      detail::add_adjoint_product<T>(v.middle_rows(row, rows), z.middle_rows(row, rows), piece.view(),
+                                     partial.data() + t * k * b);
+    }
+  });
+  SmallMatrix c = SmallMatrix::Zero(k, b);
+  for (Index t = 0; t < tiles.count(); ++t)
+    for (Index i = 0; i < k; ++i)
+      for (Index j = 0; j < b; ++j) c(i, j) += partial[static_cast<std::size_t>((t * k + i) * b + j)];
+  return c;
+}
+
+/// G = Z' Z.
+template <class T>
+SmallMatrix gram(BlockView<const T> z) {
+  return adjoint_product<T>(z, z);
+}
+
+/// A small matrix as a block, so that kernels can take it as their right operand.
+template <class T>
+Block<T> to_block(const SmallMatrix& c) {
+  Block<T> block(c.rows(), c.cols());
+  for (Index i = 0; i < c.rows(); ++i)
+    for (Index j = 0; j < c.cols(); ++j) block(i, j) = static_cast<T>(c(i, j));
+  return block;
+}
+
+/// Z -= V C.
+template <class T>
+void subtract_product(BlockView<const T> v, const SmallMatrix& c, BlockView<T> z) {
+  if (v.cols == 0) return;
+  const Block<T> coefficients = to_block<T>(c);
+  const Tiling tiles = tiling(v.rows);
+  parallel_for(tiles.count(), [&](Index t) {
+    const Index row = tiles.begin(t), rows = tiles.size(t);
+    panel_product<T>(strided(v.middle_rows(row, rows)), coefficients.view(), z.middle_rows(row, rows), Store::subtract);
+  });
+}
+
+/// Y = V C; Y may share V's memory.
+template <class T>
+void product(BlockView<const T> v, const SmallMatrix& c, BlockView<T> y) {
+  const Block<T> coefficients = to_block<T>(c);
+  const Tiling tiles = tiling(v.rows, 256, 64);
+  parallel_for(tiles.count(), [&](Index t) {
+    const Index row = tiles.begin(t), rows = tiles.size(t);
+    Block<T> result(rows, y.cols);
+    panel_product<T>(strided(v.middle_rows(row, rows)), coefficients.view(), result.view(), Store::set);
+    copy_block(result.view(), y.middle_rows(row, rows));
+  });
+}
+
+/// dst = src, other precision or padding.
+template <class S, class D>
+void convert(BlockView<S> src, BlockView<D> dst) {
+  const Tiling tiles = tiling(dst.rows);
+  parallel_for(tiles.count(), [&](Index t) {
+    copy_block(src.middle_rows(tiles.begin(t), tiles.size(t)), dst.middle_rows(tiles.begin(t), tiles.size(t)));
+  });
+}
+
+template <class T>
+SmallVector squared_column_norms(BlockView<const T> z) {
+  const Tiling tiles = tiling(z.rows);
+  const Index width = z.cols;
+  std::vector<double> partial(static_cast<std::size_t>(width * tiles.count()), 0.0);
+  parallel_for(tiles.count(), [&](Index t) {
+    double* sum = partial.data() + t * width;
+    for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i) {
+      const T* row = z.row(i);
+      for (Index j = 0; j < width; ++j) sum[j] += static_cast<double>(row[j]) * static_cast<double>(row[j]);
+    }
+  });
+  SmallVector total = SmallVector::Zero(width);
+  for (Index t = 0; t < tiles.count(); ++t)
+    for (Index j = 0; j < width; ++j) total(j) += partial[static_cast<std::size_t>(t * width + j)];
+  return total;
+}
+
+/// Y -= V diag(d).
+template <class T>
+void subtract_scaled(BlockView<const T> v, const SmallVector& d, BlockView<T> y) {
+  const Tiling tiles = tiling(v.rows);
+  parallel_for(tiles.count(), [&](Index t) {
+    for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i)
+      for (Index j = 0; j < v.cols; ++j) y(i, j) -= static_cast<T>(d(j) * static_cast<double>(v(i, j)));
+  });
+}
+
+}  // namespace corange

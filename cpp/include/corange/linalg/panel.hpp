@@ -1,0 +1,102 @@
+// The micro-kernel that every dense product here is made of: C (op)= A B with a narrow row-major B.
+//
+//   C[i, :] (op)= sum_p A(i, p) B[p, :]        op one of  =  +=  -=
+//
+// A is m x k with any strides, so A, A', a tile of a user's matrix or a slice of a basis all go through the same code without
+// packing. MR x NV vectors of C stay in registers while p runs; A's entries are broadcast, B's rows are loaded as vectors.
+// Cost: 2 m k w flops; reads B once per MR rows of A from L1/L2. Each entry of C is one chain of multiply-adds in the order of p,
+// whatever MR, NV or the caller's tiling are: this is what makes results independent of blocking.
+#pragma once
+
+#include "corange/linalg/simd.hpp"
+
+namespace corange {
+
+enum class Store { set, add, subtract };
+
+namespace detail {
+
+template <class T, int MR, int NV>
+struct MicroKernel {
+  using V = simd::Vector<T>;
+  static constexpr int kLanes = simd::kLanes<T>;
+
+  static void run(Index k, const T* a, Index a_row, Index a_col, const T* b, Index ldb, T* c, Index ldc, Store op) {
+    V acc[MR][NV] = {};
+    for (Index p = 0; p < k; ++p) {
+      V bp[NV];
+      for (int v = 0; v < NV; ++v) bp[v] = simd::load(b + p * ldb + v * kLanes);
+      for (int i = 0; i < MR; ++i) {
+        const T x = a[i * a_row + p * a_col];
+        for (int v = 0; v < NV; ++v) acc[i][v] += x * bp[v];
+      }
+    }
+    for (int i = 0; i < MR; ++i)
+      for (int v = 0; v < NV; ++v) {
+        T* target = c + i * ldc + v * kLanes;
+        if (op == Store::set)
+          simd::store(target, acc[i][v]);
+        else if (op == Store::add)
+          simd::store<T>(target, simd::load(target) + acc[i][v]);
+        else
+          simd::store<T>(target, simd::load(target) - acc[i][v]);
+      }
+  }
+};
+
+/// Vectors of a row of C held at once, and rows of C that fit in registers beside them and one broadcast.
+inline constexpr int kMicroVectors = simd::kRegisters == 32 ? 4 : 2;
+template <int NV>
+inline constexpr int kMicroRows = NV == 1 ? (simd::kRegisters == 32 ? 12 : 8) : (simd::kRegisters - NV - 1) / NV / 2 * 2;
+
+template <class T, int NV>
+void panel_rows(StridedView<T> a, const T* b, Index ldb, T* c, Index ldc, Store op) {
+  constexpr int kRows = kMicroRows<NV>;
+  Index i = 0;
+  const auto step = [&]<int MR>() {
+    for (; i + MR <= a.rows; i += MR)
+      MicroKernel<T, MR, NV>::run(a.cols, a.data + i * a.row_stride, a.row_stride, a.col_stride, b, ldb, c + i * ldc, ldc, op);
+  };
+  step.template operator()<kRows>();
+  if constexpr (kRows > 4) step.template operator()<4>();
+  if constexpr (kRows > 2) step.template operator()<2>();
+  step.template operator()<1>();
+}
+
+}  // namespace detail
+
+/// C (op)= A B; serial. B and C are padded blocks of equal width; k is cut so that the piece of B in use stays in L2.
+template <class T>
+void panel_product(StridedView<T> a, BlockView<const T> b, BlockView<T> c, Store op) {
+  constexpr Index kPieceBytes = 192 * 1024;
+  constexpr Index kGroup = detail::kMicroVectors * simd::kLanes<T>;
+  const Index width = b.width();
+  if (width == 0) return;
+  const Index piece = std::max<Index>(64, kPieceBytes / (static_cast<Index>(sizeof(T)) * std::min(width, kGroup)));
+  if (a.cols == 0 && op == Store::set)
+    for (Index i = 0; i < c.rows; ++i) std::fill_n(c.row(i), width, T(0));
+  for (Index p = 0; p < a.cols; p += piece) {
+    const StridedView<T> ap{a.data + p * a.col_stride, a.rows, std::min(piece, a.cols - p), a.row_stride, a.col_stride};
+    const Store op_p = p == 0 || op != Store::set ? op : Store::add;
+    for (Index j = 0; j < width; j += kGroup) {
+      const T* bj = b.data + p * b.ld + j;
+      T* cj = c.data + j;
+      switch (std::min(width - j, kGroup) / simd::kLanes<T>) {
+        case 1:
+          detail::panel_rows<T, 1>(ap, bj, b.ld, cj, c.ld, op_p);
+          break;
+        case 2:
+          detail::panel_rows<T, 2>(ap, bj, b.ld, cj, c.ld, op_p);
+          break;
+        case 3:
+          detail::panel_rows<T, std::min(3, detail::kMicroVectors)>(ap, bj, b.ld, cj, c.ld, op_p);
+          break;
+        default:
+          detail::panel_rows<T, detail::kMicroVectors>(ap, bj, b.ld, cj, c.ld, op_p);
+          break;
+      }
+    }
+  }
+}
+
+}  // namespace corange

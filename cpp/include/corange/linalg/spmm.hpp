@@ -1,0 +1,251 @@
+// Sparse times block, in place on the user's CSR or CSC arrays.
+//
+//   gather:   Y[o, :] = sum over entries p of outer o of data[p] X[indices[p], :]     (CSR: A X, CSC: A' X)
+//   scatter:  Y[indices[p], :] += data[p] X[o, :]                                     (CSR: A' X, CSC: A X)
+//
+// "Outer" is the row of a CSR and the column of a CSC matrix. Duplicate entries add up and their order is free, as in SciPy.
+// Gather runs over outer slices in parallel. Scatter gives each task a range of inner indices and walks all outers in order, so
+// every entry of Y is summed in storage order whatever the number of tasks is, and no partial results are needed.
+// Cost: 2 nnz width flops; bound by loading rows of X (gather) or updating rows of Y (scatter) from L2.
+#pragma once
+
+#include <vector>
+
+#include "corange/core/parallel.hpp"
+#include "corange/linalg/simd.hpp"
+
+namespace corange {
+
+/// Compressed storage that belongs to the user; S entries, P pointers, I indices (each int32 or int64). Entries count as
+/// `scale` times what is stored (a power of two, so that no square over- or underflows).
+template <class S, class P, class I>
+struct CompressedView {
+  Index outer = 0, inner = 0;
+  const P* indptr = nullptr;
+  const I* indices = nullptr;
+  const S* data = nullptr;
+  double scale = 1;
+
+  Index nonzeros() const { return static_cast<Index>(indptr[outer]); }
+};
+
+/// Which entries of each outer slice lie in which range of inner indices; built once, used by every scatter.
+///
+/// Ranges hold about equally many entries. In a slice sorted by range the entries of one lie together, and `offset` tells where;
+/// where some slice is not sorted, four bytes an entry say in which order to take them (`order`), position in the slice.
+class ScatterPlan {
+ public:
+  static constexpr Index kMaxRanges = 16;
+  using Position = std::uint32_t;
+
+  template <class S, class P, class I>
+  void build(const CompressedView<S, P, I>& a, Index ranges) {
+    ranges_ = std::clamp<Index>(ranges, 1, kMaxRanges);
+    find_bounds(a);
+    order_.reset();
+    cuts_.assign(static_cast<std::size_t>(a.outer * (ranges_ - 1)), 0);
+    if (ranges_ == 1) return;
+    std::atomic<bool> sorted{true};
+    for_slices(a, [&](Index o) {
+      if (!cut(a, o)) sorted = false;
+    });
+    if (sorted) return;
+    order_.reset(new Position[static_cast<std::size_t>(a.nonzeros())]);  // not initialized: sort_slice writes every entry
+    for_slices(a, [&](Index o) { sort_slice(a, o); });
+  }
+
+  Index ranges() const { return ranges_; }
+  Index bound(Index r) const { return bounds_[static_cast<std::size_t>(r)]; }
+  /// Null if every slice is in order; else position in the slice of each entry, range by range.
+  const Position* order() const { return order_.get(); }
+  /// Where range r starts among the entries of slice o.
+  Index offset(Index o, Index r, Index length) const {
+    if (r == 0) return 0;
+    if (r == ranges_) return length;
+    return cuts_[static_cast<std::size_t>(o * (ranges_ - 1) + r - 1)];
+  }
+
+ private:
+  template <class S, class P, class I, class Fn>
+  static void for_slices(const CompressedView<S, P, I>& a, const Fn& fn) {
+    const Tiling tiles = tiling(a.outer);
+    parallel_for(tiles.count(), [&](Index t) {
+      for (Index o = tiles.begin(t); o < tiles.begin(t) + tiles.size(t); ++o) fn(o);
+    });
+  }
+
+  /// Bounds from a histogram of a sample of the entries.
+  template <class S, class P, class I>
+  void find_bounds(const CompressedView<S, P, I>& a) {
+    const Index bin = std::max<Index>(1, a.inner / 4096), step = std::max<Index>(1, a.nonzeros() / 65536);
+    std::vector<Index> counts(static_cast<std::size_t>(a.inner / bin + 1), 0);
+    Index total = 0;
+    for (Index p = 0; p < a.nonzeros(); p += step, ++total)
+      ++counts[static_cast<std::size_t>(static_cast<Index>(a.indices[p]) / bin)];
+    bounds_.assign(1, 0);
+    Index seen = 0;
+    for (std::size_t c = 0; c < counts.size(); ++c) {
+      seen += counts[c];
+      while (static_cast<Index>(bounds_.size()) < ranges_ && seen * ranges_ >= total * static_cast<Index>(bounds_.size()))
+        bounds_.push_back(std::min(a.inner, static_cast<Index>(c + 1) * bin));
+    }
+    bounds_.resize(static_cast<std::size_t>(ranges_), a.inner);
+    bounds_.push_back(a.inner);
+  }
+
+  template <class I>
+  Index range_of(I index) const {
+    Index range = 0;
+    for (Index r = 1; r < ranges_; ++r) range += static_cast<Index>(index) >= bound(r) ? 1 : 0;
+    return range;
+  }
+
+  /// Counts the entries of slice o in each range; false if they do not lie in the order of ranges.
+  template <class S, class P, class I>
+  bool cut(const CompressedView<S, P, I>& a, Index o) {
+    Index counts[kMaxRanges] = {};
+    Index last = 0;
+    bool sorted = true;
+    for (Index p = a.indptr[o]; p < static_cast<Index>(a.indptr[o + 1]); ++p) {
+      const Index range = range_of(a.indices[p]);
+      sorted &= range >= last;
+      last = range;
+      ++counts[range];
+    }
+    Index* cuts = cuts_.data() + o * (ranges_ - 1);
+    for (Index r = 0, sum = 0; r + 1 < ranges_; ++r) cuts[r] = sum += counts[r];
+    return sorted;
+  }
+
+  /// A stable counting sort, so that equal indices keep their order and sums their bits.
+  template <class S, class P, class I>
+  void sort_slice(const CompressedView<S, P, I>& a, Index o) {
+    const Index start = a.indptr[o], length = static_cast<Index>(a.indptr[o + 1]) - start;
+    Index next[kMaxRanges];
+    for (Index r = 0; r < ranges_; ++r) next[r] = offset(o, r, length);
+    for (Index p = 0; p < length; ++p)
+      order_[static_cast<std::size_t>(start + next[range_of(a.indices[start + p])]++)] = static_cast<Position>(p);
+  }
+
+  Index ranges_ = 0;
+  std::vector<Index> bounds_;
+  std::vector<Index> cuts_;
+  std::unique_ptr<Position[]> order_;
+};
+
+namespace detail {
+
+/// Entries are converted in runs of this many, by vector instructions, before they are broadcast one by one.
+inline constexpr Index kRun = 64;
+
+template <class T, class S>
+void convert_run(const S* data, Index count, S scale, T* values) {
+  for (Index p = 0; p < count; ++p) values[p] = static_cast<T>(data[p] * scale);
+}
+
+template <class T, int NV, class S, class P, class I>
+void gather_rows(const CompressedView<S, P, I>& a, const T* x, Index ldx, T* y, Index ldy, Index begin, Index end) {
+  constexpr int kLanes = simd::kLanes<T>;
+  T values[kRun];
+  for (Index o = begin; o < end; ++o) {
+    simd::Vector<T> acc[NV] = {};
+    const Index stop = a.indptr[o + 1];
+    for (Index start = a.indptr[o]; start < stop; start += kRun) {
+      const Index count = std::min(kRun, stop - start);
+      const I* indices = a.indices + start;
+      convert_run(a.data + start, count, static_cast<S>(a.scale), values);
+      for (Index p = 0; p < count; ++p) {
+        const T* row = x + static_cast<Index>(indices[p]) * ldx;
+        for (int v = 0; v < NV; ++v) acc[v] += values[p] * simd::load(row + v * kLanes);
+      }
+    }
+    for (int v = 0; v < NV; ++v) simd::store(y + o * ldy + v * kLanes, acc[v]);
+  }
+}
+
+template <class T, int NV, class S, class I>
+void scatter_entries(const S* data, const I* indices, Index count, S scale, const simd::Vector<T> (&x)[NV], T* y, Index ldy) {
+  constexpr int kLanes = simd::kLanes<T>;
+  T values[kRun];
+  for (Index start = 0; start < count; start += kRun) {
+    const Index run = std::min(kRun, count - start);
+    convert_run(data + start, run, scale, values);
+    for (Index p = 0; p < run; ++p) {
+      T* row = y + static_cast<Index>(indices[start + p]) * ldy;
+      for (int v = 0; v < NV; ++v) simd::store<T>(row + v * kLanes, simd::load(row + v * kLanes) + values[p] * x[v]);
+    }
+  }
+}
+
+/// As scatter_entries, for entries that `order` picks out of a slice.
+template <class T, int NV, class S, class I>
+void scatter_picked(const S* data, const I* indices, const ScatterPlan::Position* order, Index count, S scale,
+                    const simd::Vector<T> (&x)[NV], T* y, Index ldy) {
+  constexpr int kLanes = simd::kLanes<T>;
+  for (Index p = 0; p < count; ++p) {
+    const T value = static_cast<T>(data[order[p]] * scale);
+    T* row = y + static_cast<Index>(indices[order[p]]) * ldy;
+    for (int v = 0; v < NV; ++v) simd::store<T>(row + v * kLanes, simd::load(row + v * kLanes) + value * x[v]);
+  }
+}
+
+template <class T, int NV, class S, class P, class I>
+void scatter_range(const CompressedView<S, P, I>& a, const ScatterPlan& plan, Index range, const T* x, Index ldx, T* y,
+                   Index ldy) {
+  constexpr int kLanes = simd::kLanes<T>;
+  const S scale = static_cast<S>(a.scale);
+  for (Index o = 0; o < a.outer; ++o) {
+    if (o % 4096 == 0) check_interrupt();
+    const Index start = a.indptr[o], length = static_cast<Index>(a.indptr[o + 1]) - start;
+    const Index from = plan.offset(o, range, length), count = plan.offset(o, range + 1, length) - from;
+    simd::Vector<T> xo[NV];
+    for (int v = 0; v < NV; ++v) xo[v] = simd::load(x + o * ldx + v * kLanes);
+    if (plan.order())
+      scatter_picked<T, NV>(a.data + start, a.indices + start, plan.order() + start + from, count, scale, xo, y, ldy);
+    else
+      scatter_entries<T, NV>(a.data + start + from, a.indices + start + from, count, scale, xo, y, ldy);
+  }
+}
+
+/// Calls f.template operator()<NV>(first column) over groups of NV vectors.
+template <class T, class F>
+void for_vector_groups(Index width, F&& f) {
+  constexpr Index kLanes = simd::kLanes<T>;
+  constexpr Index kMost = simd::kRegisters == 32 ? 8 : 4;
+  for (Index j = 0; j < width;) {
+    const Index left = (width - j) / kLanes;
+    if (left >= kMost)
+      f.template operator()<kMost>(j), j += kMost * kLanes;
+    else if (left >= 4)
+      f.template operator()<4>(j), j += 4 * kLanes;
+    else if (left >= 2)
+      f.template operator()<2>(j), j += 2 * kLanes;
+    else
+      f.template operator()<1>(j), j += kLanes;
+  }
+}
+
+}  // namespace detail
+
+/// Y = A X for CSR, A' X for CSC.
+template <class T, class S, class P, class I>
+void spmm_gather(const CompressedView<S, P, I>& a, BlockView<const T> x, BlockView<T> y) {
+  const Tiling tiles = tiling(a.outer, 256, 64);
+  parallel_for(tiles.count(), [&](Index t) {
+    const Index begin = tiles.begin(t), end = begin + tiles.size(t);
+    detail::for_vector_groups<T>(
+        y.width(), [&]<int NV>(Index j) { detail::gather_rows<T, NV>(a, x.data + j, x.ld, y.data + j, y.ld, begin, end); });
+  });
+}
+
+/// Y = A' X for CSR, A X for CSC; Y is overwritten. `plan` must have been built for `a`.
+template <class T, class S, class P, class I>
+void spmm_scatter(const CompressedView<S, P, I>& a, const ScatterPlan& plan, BlockView<const T> x, BlockView<T> y) {
+  parallel_for(plan.ranges(), [&](Index r) {
+    for (Index i = plan.bound(r); i < plan.bound(r + 1); ++i) std::fill_n(y.row(i), y.width(), T(0));
+    detail::for_vector_groups<T>(
+        y.width(), [&]<int NV>(Index j) { detail::scatter_range<T, NV>(a, plan, r, x.data + j, x.ld, y.data + j, y.ld); });
+  });
+}
+
+}  // namespace corange

@@ -1,0 +1,158 @@
+// What a matrix can do. Algorithms see a matrix through this and nothing else.
+//
+//   apply          Y = A X
+//   apply_adjoint  Y = A' X
+//   apply_normal   Z = A'(A X), and Y = A X on the way; where A is read from memory or disk, once
+//
+// in float and in double, whatever the matrix itself is stored in. Outputs are overwritten. X, Y, Z are padded blocks.
+// Operators are immutable views of the user's memory: two threads may use one at once.
+#pragma once
+
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <tuple>
+
+#include "corange/linalg/blocks.hpp"
+
+namespace corange {
+
+/// Where the entries are; the cost model asks.
+enum class Storage { dense, sparse, disk, callback };
+
+/// What one look at all entries tells. Sums are of (scale * entry)^2 and would overflow only beyond 1e308.
+struct Scan {
+  bool known = false;   // false: the entries cannot be seen (callback)
+  Index bad = 0;        // NaN or infinite entries
+  Index bad_row = -1, bad_col = -1;
+  double max_abs = 0;
+  double sum_squares = 0;  // of entries / 2^exponent, exponent = that of max_abs: never over- or underflows; no less than that of
+  // the least normal number of the entries' type, so that 2^-exponent exists in it
+  int exponent = 0;
+};
+
+class LinearOperator {
+ public:
+  virtual ~LinearOperator() = default;
+
+  virtual Index rows() const = 0;
+  virtual Index cols() const = 0;
+  virtual Storage storage() const = 0;
+  /// Entries that a product has to touch: rows * cols, or the stored ones.
+  virtual double entries() const = 0;
+  /// The matrix is stored in (or computed by the user in) single precision.
+  virtual bool single_precision() const = 0;
+  /// apply_normal reads A once.
+  virtual bool fused_normal() const { return false; }
+
+  virtual void apply(BlockView<const float> x, BlockView<float> y) const = 0;
+  virtual void apply(BlockView<const double> x, BlockView<double> y) const = 0;
+  virtual void apply_adjoint(BlockView<const float> x, BlockView<float> y) const = 0;
+  virtual void apply_adjoint(BlockView<const double> x, BlockView<double> y) const = 0;
+  virtual void apply_normal(BlockView<const float> x, BlockView<float> z, BlockView<float> y) const { two_products(x, z, y); }
+  virtual void apply_normal(BlockView<const double> x, BlockView<double> z, BlockView<double> y) const { two_products(x, z, y); }
+
+  /// scale * A or scale * A', sharing A's memory; scale is a power of two.
+  virtual std::unique_ptr<LinearOperator> view(bool transpose, double scale) const = 0;
+  virtual Scan scan() const { return {}; }
+
+ private:
+  template <class T>
+  void two_products(BlockView<const T> x, BlockView<T> z, BlockView<T> y) const {
+    apply(x, y);
+    apply_adjoint(BlockView<const T>(y), z);
+  }
+};
+
+/// Writes the virtual functions for both precisions from Derived's templates product<T>, adjoint<T> and normal<T>.
+template <class Derived>
+class OperatorOf : public LinearOperator {
+ public:
+  void apply(BlockView<const float> x, BlockView<float> y) const override { self().template product<float>(x, y); }
+  void apply(BlockView<const double> x, BlockView<double> y) const override { self().template product<double>(x, y); }
+  void apply_adjoint(BlockView<const float> x, BlockView<float> y) const override { self().template adjoint<float>(x, y); }
+  void apply_adjoint(BlockView<const double> x, BlockView<double> y) const override { self().template adjoint<double>(x, y); }
+
+ private:
+  const Derived& self() const { return static_cast<const Derived&>(*this); }
+};
+
+/// A shifted and scaled matrix that is never formed:
+///   entry (i, j) = (a(i, j) - row_shift[i] - col_shift[j]) * row_scale[i] * col_scale[j] * scale;   null pointers mean none.
+struct Affine {
+  const double* row_shift = nullptr;
+  const double* col_shift = nullptr;
+  const double* row_scale = nullptr;
+  const double* col_scale = nullptr;
+
+  bool identity() const { return !row_shift && !col_shift && !row_scale && !col_scale; }
+  Affine transposed() const { return {col_shift, row_shift, col_scale, row_scale}; }
+  Affine middle_rows(Index start) const {
+    return {row_shift ? row_shift + start : nullptr, col_shift, row_scale ? row_scale + start : nullptr, col_scale};
+  }
+};
+
+/// Joins the scans of pieces of a matrix, in order; the first bad entry wins.
+inline void join(Scan& total, const Scan& piece) {
+  if (piece.bad > 0 && total.bad == 0) total.bad_row = piece.bad_row, total.bad_col = piece.bad_col;
+  total.bad += piece.bad;
+  total.max_abs = std::max(total.max_abs, piece.max_abs);
+  const int exponent = std::max(total.exponent, piece.exponent);
+  total.sum_squares = std::ldexp(total.sum_squares, 2 * (total.exponent - exponent)) +
+                      std::ldexp(piece.sum_squares, 2 * (piece.exponent - exponent));
+  total.exponent = exponent;
+  total.known = true;
+}
+
+namespace detail {
+
+inline constexpr int kNoExponent = -1100;
+
+/// Scan of count entries, read by entry(p); where(p) gives row and column.
+template <class Entry, class Where>
+Scan scan_entries(Index count, const Entry& entry, const Where& where) {
+  Scan s;
+  s.known = true;
+  s.exponent = kNoExponent;
+  using Value = std::remove_cvref_t<decltype(entry(Index{0}))>;
+  const auto exponent = [](double max_abs) {
+    return std::max(std::ilogb(max_abs), std::numeric_limits<Value>::min_exponent - 1);
+  };
+  constexpr Index kLanes = 16;  // independent sums, so that the loop is vector instructions and not one chain of additions
+  double sums[kLanes] = {}, most[kLanes] = {};
+  const auto look = [&](Index p, Index lane) {
+    const double x = std::abs(static_cast<double>(entry(p)));
+    most[lane] = x > most[lane] ? x : most[lane];
+    sums[lane] += x * x;
+  };
+  Index first = 0;
+  for (; first + kLanes <= count; first += kLanes)
+    for (Index lane = 0; lane < kLanes; ++lane) look(first + lane, lane);
+  for (; first < count; ++first) look(first, 0);
+  double plain = 0;
+  for (Index lane = 0; lane < kLanes; ++lane) plain += sums[lane], s.max_abs = std::max(s.max_abs, most[lane]);
+  // One fast loop serves all but extreme data: plain is finite and normal exactly when no entry is bad or extreme.
+  if (std::isfinite(plain) && (plain > 1e-250 || s.max_abs == 0)) {
+    if (s.max_abs > 0) s.exponent = exponent(s.max_abs), s.sum_squares = std::ldexp(plain, -2 * s.exponent);
+    return s;
+  }
+  s.max_abs = 0;
+  for (Index p = 0; p < count; ++p) {
+    const double x = std::abs(static_cast<double>(entry(p)));
+    if (std::isfinite(x))
+      s.max_abs = std::max(s.max_abs, x);
+    else if (s.bad++ == 0)
+      std::tie(s.bad_row, s.bad_col) = where(p);
+  }
+  if (s.max_abs == 0) return s;
+  s.exponent = exponent(s.max_abs);
+  for (Index p = 0; p < count; ++p) {
+    const double x = std::ldexp(static_cast<double>(entry(p)), -s.exponent);
+    if (std::isfinite(x)) s.sum_squares += x * x;
+  }
+  return s;
+}
+
+}  // namespace detail
+
+}  // namespace corange

@@ -1,0 +1,142 @@
+#include "corange/linalg/small.hpp"
+
+#include <Eigen/QR>
+#include <algorithm>
+
+#include "check.hpp"
+#include "corange/core/errors.hpp"
+#include "matrices.hpp"
+
+using namespace corange;
+using namespace matrices;
+
+namespace {
+
+SmallMatrix random_small(Index rows, Index cols, std::uint64_t seed) {
+  const auto x = random_block<double>(rows, cols, seed);
+  SmallMatrix c(rows, cols);
+  for (Index i = 0; i < rows; ++i)
+    for (Index j = 0; j < cols; ++j) c(i, j) = x(i, j);
+  return c;
+}
+
+SmallMatrix random_orthogonal(Index n, std::uint64_t seed) {
+  return Eigen::HouseholderQR<SmallMatrix>(random_small(n, n, seed)).householderQ();
+}
+
+double max_abs(const SmallMatrix& m) { return m.size() == 0 ? 0 : m.cwiseAbs().maxCoeff(); }
+
+double orthogonality(const SmallMatrix& q) { return max_abs(q.transpose() * q - SmallMatrix::Identity(q.cols(), q.cols())); }
+
+/// Spectra that small solvers find hard, all with largest value 1.
+std::vector<SmallVector> spectra(Index n) {
+  std::vector<SmallVector> all(6, SmallVector(n));
+  for (Index i = 0; i < n; ++i) {
+    const double t = static_cast<double>(i) / static_cast<double>(std::max<Index>(n - 1, 1));
+    all[0](i) = 1 / (1 + static_cast<double>(i));
+    all[1](i) = std::pow(1e-15, t);
+    all[2](i) = 1;
+    all[3](i) = i < n / 2 ? 1 : 1e-8;
+    all[4](i) = i == 0 ? 1 : 0;
+    all[5](i) = 1 - 1e-14 * static_cast<double>(i);
+  }
+  return all;
+}
+
+void check_svd(const SmallMatrix& r, const SmallVector& s, double scale) {
+  const SmallSvd svd = small_svd(r);
+  const double tol = 1e-14 * scale * std::sqrt(static_cast<double>(r.cols())) * 4;
+  CHECK_CLOSE(orthogonality(svd.U), 0.0, 2e-14);
+  CHECK_CLOSE(orthogonality(svd.V), 0.0, 2e-14);
+  CHECK_CLOSE(max_abs(svd.U * svd.s.asDiagonal() * svd.V.transpose() - r), 0.0, tol);
+  if (s.size() > 0) CHECK_CLOSE(max_abs(svd.s - s), 0.0, tol);
+  for (Index i = 1; i < svd.s.size(); ++i) CHECK(svd.s(i) <= svd.s(i - 1));
+  CHECK(svd.s.minCoeff() >= 0);
+}
+
+}  // namespace
+
+TEST("small: svd of graded, clustered, repeated and vanishing values") {
+  for (const Index n : {1, 2, 3, 16, 17, 40, 130})
+    for (const SmallVector& s : spectra(n))
+      check_svd(random_orthogonal(n, 1) * s.asDiagonal() * random_orthogonal(n, 2).transpose(), s, 1);
+}
+
+TEST("small: svd of triangular, diagonal, zero and tall matrices") {
+  for (const Index n : {1, 5, 60}) {
+    check_svd(random_small(n, n, 3).triangularView<Eigen::Upper>(), {}, 100);
+    check_svd(SmallMatrix::Identity(n, n), SmallVector::Ones(n), 1);
+    check_svd(SmallMatrix::Zero(n, n), SmallVector::Zero(n), 1);
+    check_svd(random_small(2 * n, n, 4), {}, 100);
+  }
+}
+
+TEST("small: svd at the ends of the range") {
+  const SmallVector s = spectra(20)[0];
+  const SmallMatrix r = random_orthogonal(20, 5) * s.asDiagonal() * random_orthogonal(20, 6).transpose();
+  for (const double scale : {1e-300, 1e-200, 1e200, 1e300}) {
+    const SmallSvd svd = small_svd(r * scale);
+    CHECK_CLOSE(max_abs(svd.s / scale - s), 0.0, 1e-13);
+    CHECK_CLOSE(orthogonality(svd.U), 0.0, 2e-14);
+  }
+}
+
+TEST("small: symmetric eigenvalues, ascending") {
+  for (const Index n : {1, 2, 17, 100})
+    for (SmallVector w : spectra(n)) {
+      for (Index i = 0; i < n; i += 3) w(i) = -w(i);
+      const SmallMatrix q = random_orthogonal(n, 7);
+      SmallMatrix t = q * w.asDiagonal() * q.transpose();
+      t = ((t + t.transpose()) / 2).eval();
+      const SmallEigen e = symmetric_eigen(t);
+      std::sort(w.data(), w.data() + n);
+      CHECK_CLOSE(max_abs(e.values - w), 0.0, 1e-13);
+      CHECK_CLOSE(orthogonality(e.vectors), 0.0, 2e-14);
+      CHECK_CLOSE(max_abs(e.vectors * e.values.asDiagonal() * e.vectors.transpose() - t), 0.0, 1e-13);
+    }
+}
+
+TEST("small: NaN is an error") {
+  SmallMatrix bad = SmallMatrix::Identity(4, 4);
+  bad(2, 2) = std::numeric_limits<double>::quiet_NaN();
+  CHECK_THROWS(small_svd(bad), NumericalError);
+  CHECK_THROWS(symmetric_eigen(bad), NumericalError);
+}
+
+TEST("small: Gram factors") {
+  const SmallMatrix z = random_small(50, 8, 8), g = z.transpose() * z;
+  const GramFactor f = factor_gram(g);
+  CHECK(f.pivot > 0.1 && f.pivot <= 1);
+  CHECK_CLOSE(max_abs(f.r.transpose() * f.r - g), 0.0, 1e-12);
+  CHECK_CLOSE(max_abs(f.r * f.inverse - SmallMatrix::Identity(8, 8)), 0.0, 1e-13);
+  SmallMatrix singular = g, bad = g;
+  singular.row(3).setZero();
+  singular.col(3).setZero();
+  bad(2, 2) = std::numeric_limits<double>::quiet_NaN();
+  CHECK(factor_gram(singular).pivot == 0);
+  CHECK(factor_gram(bad).pivot == 0);
+  CHECK(factor_gram(SmallMatrix(0, 0)).pivot == 0);
+}
+
+TEST("small: independent columns") {
+  SmallMatrix z = random_small(40, 6, 9);
+  z.col(2) = z.col(0) - z.col(1);
+  z.col(4).setZero();
+  z.col(5) *= 1e-100;  // small is not dependent
+  const auto chosen = independent_columns(z.transpose() * z, 1e-6);
+  CHECK(chosen.size() == 4);
+  CHECK(std::find(chosen.begin(), chosen.end(), 5) != chosen.end());
+  CHECK(std::find(chosen.begin(), chosen.end(), 4) == chosen.end());
+  CHECK(independent_columns(SmallMatrix::Zero(3, 3), 1e-6).empty());
+}
+
+TEST("small: products") {
+  const SmallMatrix a = random_small(7, 5, 10), b = random_small(5, 3, 11);
+  SmallVector d(5);
+  d << 1, -2, 3, 0, 5;
+  CHECK((multiply(a, b) - a * b).norm() < 1e-14);
+  CHECK((multiply_adjoint(a, random_small(7, 2, 12)) - a.transpose() * random_small(7, 2, 12)).norm() < 1e-14);
+  CHECK((scale_columns(a, d).col(1) == -2 * a.col(1)));
+  CHECK((select_columns(a, {4, 0}).col(0) == a.col(4)));
+  CHECK_CLOSE(column_norms(a)(3), a.col(3).norm(), 1e-15);
+}
