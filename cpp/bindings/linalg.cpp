@@ -1,0 +1,91 @@
+// Random blocks, orthonormalization and range finding.
+#include "corange/linalg/orthonormalize.hpp"
+
+#include <pybind11/stl.h>
+
+#include "operator.hpp"
+
+namespace corange::bindings {
+namespace {
+
+template <class T>
+void fill_random(const std::string& kind, RandomKey key, Index row0, Index col0, const py::array& out) {
+  T* data = writable<T>(out, out.shape(0), out.shape(1), "out");
+  const Index rows = out.shape(0), cols = out.shape(1);
+  const auto fill = kind == "uniform" ? &fill_uniform<T> : kind == "normal" ? &fill_normal<T> : &fill_sign<T>;
+  const py::gil_scoped_release release;
+  const Tiling tiles = tiling(rows);
+  parallel_for(tiles.count(),
+               [&](Index t) { fill(key, row0 + tiles.begin(t), col0, tiles.size(t), cols, data + tiles.begin(t) * cols, cols); });
+}
+
+void random_block(const std::string& kind, std::uint64_t seed, std::uint64_t stream, Index row0, Index col0,
+                  const py::array& out) {
+  if (kind != "uniform" && kind != "normal" && kind != "sign")
+    throw py::value_error("kind must be 'uniform', 'normal' or 'sign'");
+  if (out.ndim() != 2) throw py::value_error("out must have two dimensions");
+  if (py::isinstance<py::array_t<float>>(out))
+    fill_random<float>(kind, {seed, stream}, row0, col0, out);
+  else
+    fill_random<double>(kind, {seed, stream}, row0, col0, out);
+}
+
+/// out = orthonormal basis of the columns of x; returns how many are not random fill.
+template <class T>
+Index basis_of(const py::array& x, const py::array& out) {
+  if (!py::isinstance<py::array_t<T, py::array::c_style>>(x) || x.ndim() != 2)
+    throw py::value_error("X must be a C-contiguous matrix");
+  const Index rows = x.shape(0), cols = x.shape(1);
+  const BlockView<const T> source{static_cast<const T*>(x.data()), rows, cols, cols};
+  const BlockView<T> target{writable<T>(out, rows, cols, "out"), rows, cols, cols};
+  const py::gil_scoped_release release;
+  Block<T> q(rows, cols);
+  convert(source, q.view());
+  const auto factor = orthonormalize<T>(q.view(), {0, 0});
+  convert(q.view(), target);
+  return cols - static_cast<Index>(factor.dependent.size());
+}
+
+/// Q = orth((A A')^power A Omega), orthonormalized after every product.
+template <class T>
+void range_of(const LinearOperator& a, Index power, std::uint64_t seed, BlockView<T> out) {
+  Block<T> x(a.cols(), out.cols), y(a.rows(), out.cols);
+  detail::fill_random_columns<T>(x.view(), {seed, 1});
+  a.apply(BlockView<const T>(x.view()), y.view());
+  for (Index p = 0; p < power; ++p) {
+    orthonormalize<T>(y.view(), {seed, 2});
+    a.apply_adjoint(BlockView<const T>(y.view()), x.view());
+    orthonormalize<T>(x.view(), {seed, 3});
+    a.apply(BlockView<const T>(x.view()), y.view());
+  }
+  orthonormalize<T>(y.view(), {seed, 4});
+  convert(y.view(), out);
+}
+
+void range_finder(const Operator& a, Index power, std::uint64_t seed, const py::array& out) {
+  const Index rows = a.core->rows(), size = out.ndim() == 2 ? out.shape(1) : 0;
+  if (size < 1 || size > std::min(rows, a.core->cols())) throw py::value_error("size must lie in 1 .. min(m, n)");
+  const auto run = [&]<class T>(T) {
+    const BlockView<T> target{writable<T>(out, rows, size, "out"), rows, size, size};
+    const py::gil_scoped_release release;
+    range_of<T>(*a.core, power, seed, target);
+  };
+  a.core->single_precision() ? run(float{}) : run(double{});
+}
+
+}  // namespace
+
+void register_linalg(py::module_& m) {
+  using namespace py::literals;
+  m.def("philox4x32", &philox4x32, "counter"_a, "key"_a);
+  m.def("random_block", &random_block, "kind"_a, "seed"_a, "stream"_a, "row0"_a, "col0"_a, "out"_a);
+  m.def(
+      "orthonormalize",
+      [](const py::array& x, const py::array& out) {
+        return py::isinstance<py::array_t<float>>(x) ? basis_of<float>(x, out) : basis_of<double>(x, out);
+      },
+      "X"_a, "out"_a);
+  m.def("range_finder", &range_finder, "op"_a, "power"_a, "seed"_a, "out"_a);
+}
+
+}  // namespace corange::bindings

@@ -1,0 +1,10 @@
+// The module corange._core: a list of what it holds. Each family registers itself in its own file.
+#include "module.hpp"
+
+PYBIND11_MODULE(CORANGE_MODULE, m) {
+  corange::bindings::register_core(m);
+  corange::bindings::register_operators(m);
+  corange::bindings::register_linalg(m);
+  corange::bindings::register_svd(m);
+  corange::bindings::register_eigh(m);
+}

@@ -1,0 +1,16 @@
+// What each binding file registers in the module.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace corange::bindings {
+
+namespace py = pybind11;
+
+void register_core(py::module_& m);
+void register_operators(py::module_& m);
+void register_svd(py::module_& m);
+void register_eigh(py::module_& m);
+void register_linalg(py::module_& m);
+
+}  // namespace corange::bindings

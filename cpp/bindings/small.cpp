@@ -1,0 +1,2 @@
+// The small dense kernels, compiled once.
+#include "corange/linalg/small_impl.hpp"
