@@ -1,0 +1,84 @@
+"""Factor and compress any matrix you can multiply with.
+
+`svd` computes the leading singular triplets of a dense, sparse, memory-mapped or merely multipliable
+matrix; `eigh`, `qb` and `range_finder` are its relatives. Results unpack like tuples and carry a report of
+what was done and how accurate it is. `TruncatedSVD` and `PCA` are drop-in replacements for scikit-learn's.
+
+>>> import numpy as np
+>>> import corange as cr
+>>> U, s, Vt = cr.svd(np.diag([3.0, 2.0, 1.0]), 2)
+>>> s
+array([3., 2.])
+
+Names are imported when they are first used: importing corange costs next to nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from corange import datasets as datasets
+    from corange import plotting as plotting
+    from corange import testing as testing
+    from corange._config import show_config as show_config
+    from corange._eigh import eigh as eigh
+    from corange._estimate import estimate_error as estimate_error
+    from corange._estimate import estimate_norm as estimate_norm
+    from corange._exceptions import ConvergenceWarning as ConvergenceWarning
+    from corange._qb import qb as qb
+    from corange._qb import range_finder as range_finder
+    from corange._report import Iteration as Iteration
+    from corange._report import Report as Report
+    from corange._results import EighResult as EighResult
+    from corange._results import QBResult as QBResult
+    from corange._results import SVDResult as SVDResult
+    from corange._results import load as load
+    from corange._svd import svd as svd
+    from corange.estimators import PCA as PCA
+    from corange.estimators import TruncatedSVD as TruncatedSVD
+
+    __version__: str
+
+_MODULES = ("datasets", "plotting", "testing")
+
+_HOME = {
+    "ConvergenceWarning": "_exceptions",
+    "EighResult": "_results",
+    "Estimate": "_estimate",
+    "Iteration": "_report",
+    "PCA": "estimators",
+    "QBResult": "_results",
+    "Report": "_report",
+    "SVDResult": "_results",
+    "TruncatedSVD": "estimators",
+    "eigh": "_eigh",
+    "estimate_error": "_estimate",
+    "estimate_norm": "_estimate",
+    "load": "_results",
+    "qb": "_qb",
+    "range_finder": "_qb",
+    "show_config": "_config",
+    "svd": "_svd",
+}
+
+__all__ = sorted([*_HOME, *_MODULES])  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, once (PEP 562)."""
+    value: Any
+    if name in _HOME:
+        value = getattr(importlib.import_module(f"corange.{_HOME[name]}"), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"corange.{name}")
+    elif name == "__version__":
+        value = importlib.import_module("importlib.metadata").version("corange")
+    else:
+        raise AttributeError(f"module 'corange' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted({*globals(), *__all__, "__version__"})

@@ -1,0 +1,1 @@
+"""The commands of the command line: each module has the name of its command and a function run(options)."""

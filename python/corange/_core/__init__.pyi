@@ -1,0 +1,111 @@
+"""Types of the compiled core; tests check that the names are those of the extension."""
+
+from collections.abc import Callable
+from typing import Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+_Array = npt.NDArray[Any]
+_Doubles = npt.NDArray[np.float64]
+_Callback = Callable[[dict[str, Any]], bool] | None
+
+class BuildInfo(TypedDict):
+    version: str
+    isa: str
+    openmp: bool
+    max_threads: int
+    eigen: str
+    compiler: str
+
+def build_info() -> BuildInfo: ...
+def philox4x32(counter: list[int], key: list[int]) -> list[int]: ...
+def random_block(kind: str, seed: int, stream: int, row0: int, col0: int, out: _Array) -> None: ...
+def orthonormalize(X: _Array, out: _Array) -> int: ...
+def range_finder(op: Operator, power: int, seed: int, out: _Array) -> None: ...
+def svd(
+    op: Operator,
+    rank: int | None,
+    error: float | None,
+    tol: float,
+    seed: int,
+    oversample: int | None,
+    block_size: int | None,
+    max_passes: int | None,
+    check_finite: bool,
+    allocate: Callable[[int], tuple[_Array, _Array, _Array]],
+    callback: _Callback,
+) -> dict[str, Any]: ...
+def eigh(
+    op: Operator,
+    rank: int,
+    which: str,
+    tol: float,
+    seed: int,
+    block_size: int | None,
+    max_passes: int | None,
+    check_finite: bool,
+    allocate: Callable[[int], tuple[_Array, _Array]],
+    callback: _Callback,
+) -> dict[str, Any]: ...
+
+class Operator:
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    def apply(self, X: _Array, Y: _Array) -> None: ...
+    def apply_adjoint(self, X: _Array, Y: _Array) -> None: ...
+    def apply_normal(self, X: _Array, Z: _Array) -> None: ...
+    def scan(self) -> dict[str, Any] | None: ...
+    def column_means(self, weights: _Doubles | None = None) -> _Doubles: ...
+
+class DenseOperator(Operator):
+    def __init__(
+        self, a: _Array, mean: _Doubles | None = None, row_scale: _Doubles | None = None
+    ) -> None: ...
+
+class CsrOperator(Operator):
+    def __init__(
+        self,
+        indptr: _Array,
+        indices: _Array,
+        data: _Array,
+        shape: tuple[int, int],
+        mean: _Doubles | None = None,
+        row_scale: _Doubles | None = None,
+    ) -> None: ...
+
+class CscOperator(Operator):
+    def __init__(
+        self,
+        indptr: _Array,
+        indices: _Array,
+        data: _Array,
+        shape: tuple[int, int],
+        mean: _Doubles | None = None,
+        row_scale: _Doubles | None = None,
+    ) -> None: ...
+
+class RowBlockedOperator(Operator):
+    def __init__(
+        self,
+        read: Callable[[int, int], _Array],
+        shape: tuple[int, int],
+        dtype: np.dtype[Any],
+        block_rows: int,
+        mean: _Doubles | None = None,
+        row_scale: _Doubles | None = None,
+        check_finite: bool = True,
+    ) -> None: ...
+
+class CallbackOperator(Operator):
+    def __init__(
+        self,
+        matmat: Callable[[_Array], _Array],
+        rmatmat: Callable[[_Array], _Array],
+        shape: tuple[int, int],
+        dtype: np.dtype[Any],
+        mean: _Doubles | None = None,
+        row_scale: _Doubles | None = None,
+    ) -> None: ...
