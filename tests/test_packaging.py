@@ -1,0 +1,139 @@
+"""What users get: sdist -> wheel -> a clean environment, and the C++ headers in the wheel used by a program.
+
+One sdist and one wheel, for every instruction set, are built as pip builds them, in isolation, and shared.
+"""
+
+import os
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import corange as cr
+from corange._config import show_config
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = pytest.mark.slow
+
+
+def run(*command: str | Path, cwd: Path, **environment: str) -> str:
+    """Run a command that must succeed, away from the source tree; its output."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("CORANGE_", "PYTHON"))
+    }
+    result = subprocess.run(
+        command,
+        cwd=cwd,
+        env=inherited | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1500,
+        check=False,
+    )
+    assert result.returncode == 0, f"{' '.join(map(str, command))}\n{result.stdout[-8000:]}"
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sdist")
+    build = f"from scikit_build_core.build import build_sdist; build_sdist({str(folder)!r})"
+    run(sys.executable, "-c", build, cwd=ROOT)
+    return next(folder.glob("corange-*.tar.gz"))
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    pip_wheel = (sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", ".", sdist)
+    run(*pip_wheel, cwd=folder, CORANGE_ISA_LEVELS="all")
+    return next(folder.glob("corange-*.whl"))
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Path of the Python of a new environment that holds the wheel and what it requires."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    run(python, "-m", "pip", "install", wheel, "cmeel-eigen", cwd=folder)
+    return python
+
+
+def test_sdist_holds_the_sources_and_nothing_else(sdist):
+    with tarfile.open(sdist) as archive:
+        names = {Path(*Path(name).parts[1:]) for name in archive.getnames()}
+    ours = ("git", "ls-files", "--cached", "--others", "--exclude-standard")
+    listing = subprocess.run(ours, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    for needed in ("pyproject.toml", "CMakeLists.txt", "LICENSE", "README.md", "python/corange/py.typed"):
+        assert Path(needed) in names
+    assert {path.relative_to(ROOT) for path in (ROOT / "cpp").rglob("*.[ch]pp")} <= names
+    if listing.returncode == 0:
+        assert {str(name) for name in names} - {"PKG-INFO"} <= set(listing.stdout.splitlines())
+
+
+def test_wheel_holds_modules_headers_and_the_cmake_package(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for folder, pattern in (("python", "*.py"), ("python", "*.pyi"), ("cpp/include", "*.hpp")):
+        prefix = "" if folder == "python" else "corange/include/"
+        wanted = {prefix + str(path.relative_to(ROOT / folder)) for path in (ROOT / folder).rglob(pattern)}
+        assert wanted
+        assert wanted <= names
+    assert "corange/lib/cmake/corange/corangeConfig.cmake" in names
+    assert "corange/py.typed" in names
+    assert f"corange-{cr.__version__}.dist-info/licenses/LICENSE" in names
+    assert {name.split("/")[0] for name in names} == {"corange", f"corange-{cr.__version__}.dist-info"}
+
+
+def test_wheel_has_an_extension_for_each_instruction_set(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        modules = {Path(name).name.split(".")[0] for name in archive.namelist() if name.endswith(".so")}
+    native = show_config(mode="dicts")["isa"]
+    isas = ("x86_64_v2", "x86_64_v3", "x86_64_v4") if native.startswith("x86_64") else (native,)
+    assert modules == {"_cpu", *(f"_core_{isa}" for isa in isas)}
+
+
+def test_installed_wheel_computes_the_same_on_every_instruction_set(environment, tmp_path):
+    program = (
+        "import numpy as np, corange as cr; A = np.outer(range(1, 40), range(1, 30)) + np.eye(39, 29); "
+        "U, s, Vt = cr.svd(A, 5, random_state=0); print(cr.show_config(mode='dicts')['isa']); "
+        "assert np.allclose(s, np.linalg.svd(A, compute_uv=False)[:5], rtol=1e-5)"
+    )
+    config = show_config(mode="dicts")
+    assert run(environment, "-c", program, cwd=tmp_path).strip() == config["isas_supported"][0]
+    for isa in config["isas_supported"]:
+        assert run(environment, "-c", program, cwd=tmp_path, CORANGE_ISA=isa).strip() == isa
+
+
+@pytest.mark.parametrize("openmp", ["ON", "OFF"])
+def test_cpp_program_builds_against_the_wheel(environment, openmp, tmp_path):
+    package = run(environment, "-m", "corange", "--cmake-dir", cwd=tmp_path).strip()
+    assert Path(package).is_relative_to(environment.parents[1])
+    build_and_run_consumer(tmp_path, f"-Dcorange_DIR={package}", f"-DCORANGE_OPENMP={openmp}")
+
+
+def test_cpp_program_builds_against_an_installation_without_python(tmp_path):
+    eigen = metadata.distribution("cmeel-eigen").locate_file("cmeel.prefix")
+    run_cmake("-S", ROOT, "-B", "build", f"-DCMAKE_PREFIX_PATH={eigen}", cwd=tmp_path)
+    run_cmake("--install", "build", "--prefix", "prefix", cwd=tmp_path)
+    assert not list(tmp_path.glob("prefix/**/*.so"))
+    build_and_run_consumer(tmp_path, f"-DCMAKE_PREFIX_PATH={tmp_path / 'prefix'};{eigen}")
+
+
+def build_and_run_consumer(folder: Path, *options: str) -> None:
+    run_cmake("-S", ROOT / "tests" / "consumer", "-B", "consumer", *options, cwd=folder)
+    run_cmake("--build", "consumer", cwd=folder)
+    assert run(folder / "consumer" / "consumer", cwd=folder) == "converged: 30.000000 29.000000 28.000000\n"
+
+
+def run_cmake(*arguments: str | Path, cwd: Path) -> None:
+    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    run("cmake", *arguments, cwd=cwd, PATH=tools)

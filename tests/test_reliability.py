@@ -1,0 +1,346 @@
+"""What functions and estimators promise for any matrix: bits, scales, input, interrupts, forks, memory."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import numpy as np
+import pytest
+import scipy.sparse
+from scipy.sparse.linalg import aslinearoperator
+from threadpoolctl import threadpool_limits
+
+from registry import ENTRIES
+
+THREADS = (1, 2, 3, 7)
+every = pytest.mark.parametrize("entry", ENTRIES, ids=str)
+
+
+def matrix(entry, rows=1500, cols=200, dtype=np.float64):
+    """A dense matrix of slowly falling singular values, large enough that loops have many tasks."""
+    rng = np.random.default_rng(3)
+    if entry.square:
+        G = rng.standard_normal((cols, 60))
+        return np.ascontiguousarray((G / np.arange(1, 61)) @ G.T, dtype=dtype)
+    A = (rng.standard_normal((rows, 60)) / np.arange(1, 61)) @ rng.standard_normal((60, cols))
+    return np.ascontiguousarray(A + 0.01 * rng.standard_normal((rows, cols)), dtype=dtype)
+
+
+def sparse_matrix(entry, rows=3000, cols=400):
+    A = scipy.sparse.random_array((rows, cols), density=0.02, rng=5, format="csr")
+    A.data -= 0.2
+    return scipy.sparse.csr_array(A[:cols] + A[:cols].T) if entry.square else A
+
+
+def same(first, second):
+    pairs = list(zip(first, second, strict=True))
+    return all(a.dtype == b.dtype and a.shape == b.shape and np.array_equal(a, b) for a, b in pairs)
+
+
+class Rows:
+    """Rows that are read when asked for, and nothing else."""
+
+    def __init__(self, A):
+        self._A, self.shape, self.dtype = A, A.shape, A.dtype
+
+    def __getitem__(self, key):
+        return self._A[key]
+
+
+# ---- bits
+
+
+@every
+@pytest.mark.parametrize("make", [matrix, sparse_matrix], ids=["dense", "sparse"])
+def test_same_bits_on_any_number_of_threads(entry, make):
+    A = make(entry)
+    results = []
+    for threads in THREADS:
+        with threadpool_limits(threads, user_api="openmp"):
+            results.append(entry.run(A, 11))
+    assert all(same(results[0], other) for other in results[1:])
+
+
+@every
+def test_same_bits_from_views_copies_and_read_only_memory(entry):
+    A = matrix(entry)
+    wide = np.empty((A.shape[0], 2 * A.shape[1]))
+    wide[:, ::2] = A
+    flipped = np.ascontiguousarray(A[::-1, ::-1])
+    frozen = A.copy()
+    frozen.setflags(write=False)
+    expected = entry.run(A, 1)
+    for other in (A.copy(), wide[:, ::2], flipped[::-1, ::-1], frozen, A.astype(">f8")):
+        assert same(expected, entry.run(other, 1))
+
+
+@every
+def test_same_bits_from_either_width_of_indices(entry):
+    A = sparse_matrix(entry)
+    wide = A.copy()
+    wide.indices, wide.indptr = A.indices.astype(np.int64), A.indptr.astype(np.int64)
+    assert wide.indices.dtype == np.int64
+    assert same(entry.run(A, 1), entry.run(wide, 1))
+    assert same(entry.run(A, 1), entry.run(scipy.sparse.csr_matrix(A), 1))
+
+
+@every
+def test_rows_and_columns_first_agree_to_rounding(entry):
+    A = matrix(entry)
+    for first, second in zip(entry.run(A, 1), entry.run(np.asfortranarray(A), 1), strict=True):
+        # Same start, both converged to tol = 1e-3: vectors agree to about tol, values to its square.
+        assert np.abs(first - second).max() <= 1e-2 * np.abs(first).max()
+
+
+@every
+def test_two_threads_at_once_get_what_each_gets_alone(entry):
+    A = matrix(entry)
+    alone, together = [entry.run(A, seed) for seed in (1, 2)], [None, None]
+
+    def work(i):
+        together[i] = entry.run(A, i + 1)
+
+    workers = [threading.Thread(target=work, args=(i,)) for i in (0, 1)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert same(alone[0], together[0])
+    assert same(alone[1], together[1])
+
+
+@every
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_after_a_parallel_region_does_not_hang(entry):
+    A = matrix(entry)
+    expected = entry.run(A, 4)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if same(expected, entry.run(A, 4)) else 1)
+    deadline = time.monotonic() + 60
+    while (status := os.waitpid(child, os.WNOHANG))[0] == 0 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if status[0] == 0:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        pytest.fail("the child hangs")
+    assert os.waitstatus_to_exitcode(status[1]) == 0
+
+
+# ---- scales and types
+
+
+@every
+@pytest.mark.parametrize(("dtype", "exponents"), [(np.float64, (300, -300, 40)), (np.float32, (60, -60, 10))])
+def test_scaling_by_powers_of_two_scales_the_answer_exactly(entry, dtype, exponents):
+    A = matrix(entry, dtype=dtype)
+    expected = entry.run(A, 2)
+    for exponent in exponents:
+        for base, scaled, power in zip(
+            expected, entry.run(np.ldexp(A, exponent), 2), entry.powers, strict=True
+        ):
+            assert np.array_equal(np.ldexp(base, power * exponent), scaled)
+
+
+@every
+@pytest.mark.parametrize(
+    ("given", "returned"),
+    [("f4", "f4"), ("f8", "f8"), ("f2", "f4"), ("i4", "f8"), ("?", "f8"), ("u1", "f8")],
+)
+def test_precision_in_is_precision_out(entry, given, returned):
+    A = np.random.default_rng(0).integers(0, 2, (40, 30)).astype(given)
+    A = np.maximum(A[:30], A[:30].T) if entry.square else A
+    if entry.name == "estimate_norm":
+        assert entry.run(A, 0)[0] > 0
+        return
+    assert {str(x.dtype.str[1:]) for x in entry.run(A, 0)} <= {returned, "f8"}
+    assert entry.run(A, 0)[0].dtype == np.dtype(returned)
+
+
+@every
+@pytest.mark.parametrize("kind", ["dense", "sparse", "unsorted"])
+def test_the_input_is_never_modified(entry, kind):
+    A = matrix(entry) if kind == "dense" else sparse_matrix(entry)
+    if kind == "unsorted":
+        for start, stop in zip(A.indptr[:-1], A.indptr[1:], strict=True):
+            A.indices[start:stop] = A.indices[start:stop][::-1].copy()
+            A.data[start:stop] = A.data[start:stop][::-1].copy()
+        A.has_sorted_indices = False
+    parts = (A,) if kind == "dense" else (A.data, A.indices, A.indptr)
+    before = [part.tobytes() for part in parts]
+    entry.run(A, 0)
+    assert before == [part.tobytes() for part in parts]
+
+
+# ---- nasty but legal
+
+
+@every
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_matrices_at_the_edge(entry, dtype):
+    rng = np.random.default_rng(0)
+    thin = np.outer(rng.standard_normal(50), rng.standard_normal(50))
+    square = {
+        "zero": np.zeros((50, 50)),
+        "identity": np.eye(50),
+        "rank one": thin + thin.T if entry.square else thin,
+        "one by one": np.array([[2.5]]),
+        "zero row and column": np.diag(np.r_[0.0, np.arange(1.0, 40)]),
+        "graded": np.diag(np.logspace(0, -14, 40)),
+    }
+    flat = {"one row": rng.standard_normal((1, 30)), "one column": rng.standard_normal((30, 1))}
+    for name, A in (square if entry.square else square | flat).items():
+        if A.shape[0] < entry.minimum[0] or A.shape[1] < entry.minimum[1]:
+            continue
+        if entry.name == "PCA" and np.ptp(A, axis=0).max() == 0:
+            continue
+        for array in entry.run(A.astype(dtype), 0):
+            assert np.isfinite(array).all(), name
+
+
+@every
+def test_explicit_zeros_and_duplicates_mean_what_scipy_means(entry):
+    A = sparse_matrix(entry)
+    half = scipy.sparse.coo_array(A)
+    row, col = half.coords
+    doubled = scipy.sparse.csr_array(A.shape)
+    order = np.argsort(np.r_[row, row], kind="stable")
+    doubled.data = np.r_[half.data / 2, half.data / 2][order]
+    doubled.indices = np.r_[col, col][order].astype(A.indices.dtype)
+    doubled.indptr = 2 * A.indptr
+    for first, second in zip(entry.run(A, 0), entry.run(doubled, 0), strict=True):
+        assert np.abs(first - second).max() <= 1e-2 * np.abs(first).max()
+
+
+# ---- bad input
+
+
+def broken_csr(what):
+    A = scipy.sparse.csr_array(np.eye(6))
+    if what == "index too large":
+        A.indices[2] = 6
+    elif what == "negative index":
+        A.indices[2] = -1
+    elif what == "indptr decreases":
+        A.indptr[3] = 1
+    elif what == "indptr too long":
+        A.indptr[-1] = 60
+    elif what == "indptr starts late":
+        A.indptr[0] = 1
+    return A
+
+
+@every
+@pytest.mark.parametrize(
+    "what", ["index too large", "negative index", "indptr decreases", "indptr too long", "indptr starts late"]
+)
+def test_malformed_sparse_matrices_are_refused_and_do_not_crash(entry, what):
+    with pytest.raises(ValueError, match=r"malformed|index pointer"):
+        entry.run(broken_csr(what), 0)
+
+
+def with_entry(value):
+    A = np.ones((6, 6))
+    A[2, 3] = A[3, 2] = value
+    return A
+
+
+BAD = {
+    "NaN": (with_entry(np.nan), ValueError),
+    "infinity": (with_entry(np.inf), ValueError),
+    "sparse NaN": (scipy.sparse.csr_array(with_entry(np.nan)), ValueError),
+    "complex": (np.ones((6, 6), complex), (TypeError, ValueError)),
+    "masked": (np.ma.masked_array(np.ones((6, 6)), np.eye(6, dtype=bool)), TypeError),
+    "strings": (np.full((6, 6), "1.0"), (TypeError, ValueError)),
+    "objects": (np.full((6, 6), object()), (TypeError, ValueError)),
+    "one dimension": (np.ones(6), ValueError),
+    "three dimensions": (np.ones((2, 3, 4)), ValueError),
+    "empty": (np.ones((0, 6)), ValueError),
+}
+
+
+@every
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input_is_refused(entry, what):
+    A, error = BAD[what]
+    with pytest.raises(error):
+        entry.run(A, 0)
+
+
+@every
+@pytest.mark.parametrize("kind", ["rows", "operator"])
+def test_rows_and_operators_give_what_the_array_gives(entry, kind):
+    if kind not in entry.accepts:
+        pytest.skip("scikit-learn's estimators take arrays and sparse matrices")
+    A = matrix(entry)
+    other = Rows(A) if kind == "rows" else aslinearoperator(A)
+    for first, second in zip(entry.run(A, 1), entry.run(other, 1), strict=True):
+        assert first.shape == second.shape
+        assert abs(np.abs(first).max() - np.abs(second).max()) <= 2e-2 * np.abs(first).max()
+
+
+# ---- interrupts and memory
+
+
+def run_python(code, **options):
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True, **options
+    )
+
+
+@pytest.mark.parametrize("what", ["dense", "sparse"])
+def test_ctrl_c_stops_within_a_fifth_of_a_second_and_all_still_works(what):
+    code = f"""
+        import time, numpy as np, scipy.sparse, corange as cr
+        rng = np.random.default_rng(0)
+        if "{what}" == "dense":
+            A = rng.standard_normal((6000, 3000))
+        else:
+            A = scipy.sparse.random_array((60000, 30000), density=5e-4, rng=rng, format="csr")
+        cr.svd(A[:200], 2, random_state=0)
+        print("ready", flush=True)
+        try:
+            while True:
+                cr.svd(A, 60, tol=1e-8, random_state=0)
+        except KeyboardInterrupt:
+            stopped = time.time()
+        print(stopped, flush=True)
+        print(len(cr.svd(A[:200], 2, random_state=0).s), flush=True)
+    """
+    delays = []
+    for _ in range(3):  # the machine may be busy: the best of three tells what the library does
+        with run_python(code) as child:
+            assert child.stdout.readline() == "ready\n"
+            time.sleep(0.7)
+            sent = time.time()
+            child.send_signal(signal.SIGINT)
+            delays.append(float(child.stdout.readline()) - sent)
+            assert child.stdout.readline() == "2\n"
+            assert child.wait(60) == 0
+        if delays[-1] <= 0.2:
+            break
+    assert min(delays) <= 0.2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_peak_memory_of_a_sparse_svd_is_the_basis_and_a_few_factors():
+    code = """
+        import numpy as np, scipy.sparse, corange as cr
+        def status(key):
+            with open("/proc/self/status") as lines:
+                return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
+        A = scipy.sparse.random_array((60000, 20000), density=1e-3, rng=0, format="csr")
+        cr.svd(A[:100], 2)
+        before = status("VmRSS")
+        U, s, Vt = result = cr.svd(A, 40, random_state=0, tol=1e-2, max_passes=60)
+        factors = U.nbytes + s.nbytes + Vt.nbytes
+        basis = 4 * min(A.shape) * result.report.max_basis
+        print((status("VmHWM") - before - basis) / factors)
+    """
+    with run_python(code, stderr=subprocess.DEVNULL) as child:
+        assert float(child.communicate(timeout=120)[0]) <= 2.5
