@@ -1,0 +1,1 @@
+"""Benchmarks of corange against its peers, measured side by side (``python -m bench --help``)."""
