@@ -1,0 +1,23 @@
+"""The manual: Sphinx with MyST pages, numpydoc docstrings and the Furo theme; `make docs` builds it."""
+
+from importlib import metadata
+
+project = "corange"
+author = "The corange developers"
+copyright = f"2026, {author}"
+release = version = metadata.version("corange")
+
+extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
+myst_enable_extensions = ["deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+# The docstrings say which types are accepted, more readably than annotations do.
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+
+html_theme = "furo"
+html_title = f"corange {release}"
+html_copy_source = False
+html_show_sphinx = False
