@@ -25,8 +25,8 @@ py::dict to_dict(const SvdReport& r) {
   using namespace py::literals;
   py::list history;
   for (const Progress& p : r.history) history.append(py::make_tuple(p.iteration, p.basis, p.converged, p.residual, p.elapsed));
-  return py::dict("converged"_a = r.converged, "stopped"_a = r.stopped, "method"_a = r.method, "tol"_a = r.tol, "passes"_a = r.passes,
-                  "products"_a = r.products, "iterations"_a = r.iterations, "restarts"_a = r.restarts,
+  return py::dict("converged"_a = r.converged, "stopped"_a = r.stopped, "method"_a = r.method, "tol"_a = r.tol,
+                  "passes"_a = r.passes, "products"_a = r.products, "iterations"_a = r.iterations, "restarts"_a = r.restarts,
                   "block_size"_a = r.block_size, "max_basis"_a = r.max_basis, "seconds"_a = r.seconds,
                   "residuals"_a = py::array_t<double>(r.residuals.size(), r.residuals.data()), "norm_fro"_a = r.norm_fro,
                   "error"_a = r.error, "error_kind"_a = r.error_kind, "error_bound"_a = r.error_bound,

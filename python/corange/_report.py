@@ -58,8 +58,9 @@ class Report:
         Whether everything returned meets `tol`.
     stopped : str
         Why the iteration ended: ``"converged"``, ``"max_passes"``, ``"callback"``, ``"exact"`` (a direct
-        method was cheaper), ``"stalled"`` (residuals stopped falling before they met `tol`, because of rounding
-        or an operator that never answers the same twice) or ``"completed"`` (a fixed number of passes).
+        method was cheaper), ``"stalled"`` (residuals stopped falling before they met `tol`, because of
+        rounding or an operator that never answers the same twice) or ``"completed"`` (a fixed number of
+        passes).
     passes : int
         Passes over the matrix; a product A'(AX) done in one reading of A counts once.
     products : int
@@ -183,9 +184,7 @@ class Report:
         return cls(residuals=residuals, history=iterations(np.asarray(history)), **json.loads(text))
 
 
-def report_from_core(
-    raw: dict[str, Any], *, task: str, matrix: str, values: npt.NDArray[Any]
-) -> Report:
+def report_from_core(raw: dict[str, Any], *, task: str, matrix: str, values: npt.NDArray[Any]) -> Report:
     """Make a report of what the core returns, the description of the matrix, and the values found."""
     fields = dict(raw)
     residuals = np.asarray(fields.pop("residuals"), dtype=np.float64)

@@ -219,13 +219,14 @@ def shortfall(report: Report) -> str | None:
         return None
     late = int((report.relative_residuals > report.tol).sum())
     if not late:
+        advice = "raise max_passes" if report.stopped == "max_passes" else "rounding hides the rest"
         return (
-            f"{report.task} stopped at rank {report.rank} with a relative error of {report.error:.2g}, more than was "
-            f"asked for; {'raise max_passes' if report.stopped == 'max_passes' else 'rounding hides the rest'}."
+            f"{report.task} stopped at rank {report.rank} with a relative error of {report.error:.2g}, "
+            f"more than was asked for; {advice}."
         )
+    advice = "tol" if report.stopped == "stalled" else "max_passes or tol"
     return (
         f"{report.task} stopped after {report.passes} passes with {late} of {report.rank} residuals above "
         f"tol={report.tol:g}; the largest is {report.relative_residuals.max(initial=0.0):.2g} of the largest "
-        f"value. Raise {'tol' if report.stopped == 'stalled' else 'max_passes or tol'}; result.report has the "
-        "details."
+        f"value. Raise {advice}; result.report has the details."
     )

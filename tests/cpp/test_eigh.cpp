@@ -147,7 +147,10 @@ TEST("eigh: limits, and illegal input") {
     SvdOptions few_passes = options(5, tol);
     few_passes.max_passes = 4;
     const auto p = run<double>(a, Which::largest, few_passes);
-    CHECK(!p.report.converged && p.report.stopped == "max_passes" && p.report.passes <= 4 && p.rank == 5);
+    CHECK(!p.report.converged);
+    CHECK(p.report.stopped == "max_passes");
+    CHECK(p.report.passes <= 4);
+    CHECK(p.rank == 5);
   }
   CHECK_THROWS(run<double>(a, Which::largest, options(0)), InvalidArgument);
   CHECK_THROWS(run<double>(a, Which::largest, options(301)), InvalidArgument);

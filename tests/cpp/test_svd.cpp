@@ -247,8 +247,11 @@ TEST("svd: an estimated error is unbiased, and its bound holds as often as state
   const SmallMatrix a = with_values(60, 40, s, 31);
   using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   const CallbackOperator<double> op(
-      60, 40, [&](const double* x, double* y, Index b) { Eigen::Map<RowMajor>(y, 60, b) = a * Eigen::Map<const RowMajor>(x, 40, b); },
-      [&](const double* x, double* y, Index b) { Eigen::Map<RowMajor>(y, 40, b) = a.transpose() * Eigen::Map<const RowMajor>(x, 60, b); });
+      60, 40,
+      [&](const double* x, double* y, Index b) { Eigen::Map<RowMajor>(y, 60, b) = a * Eigen::Map<const RowMajor>(x, 40, b); },
+      [&](const double* x, double* y, Index b) {
+        Eigen::Map<RowMajor>(y, 40, b) = a.transpose() * Eigen::Map<const RowMajor>(x, 60, b);
+      });
   const double truth = 0.5 / a.norm();
   double mean = 0, confidence = 1;
   int broken = 0;
@@ -263,7 +266,8 @@ TEST("svd: an estimated error is unbiased, and its bound holds as often as state
   });
   CHECK_CLOSE(mean, 1.0, 0.04);  // 5 standard deviations of the mean
   CHECK(confidence < 1);
-  CHECK(broken <= 6 * kSeeds * (1 - confidence));  // expected once: a Poisson variable with mean 1 exceeds 6 with probability 1e-4
+  CHECK(broken <=
+        6 * kSeeds * (1 - confidence));  // expected once: a Poisson variable with mean 1 exceeds 6 with probability 1e-4
 }
 
 TEST("svd: signs do not depend on layout, and transposition exchanges the factors") {

@@ -97,7 +97,8 @@ class EighDriver {
     scale_ = outcome.ritz.values.cwiseAbs().maxCoeff();
     const Index found = std::min(options_.rank, engine.count());
     Block<T> basis(n_, options_.rank);
-    if (found < options_.rank) detail::fill_random_columns<T>(basis.view(), detail::stream_key(options_.seed, detail::Stream::fill));
+    if (found < options_.rank)
+      detail::fill_random_columns<T>(basis.view(), detail::stream_key(options_.seed, detail::Stream::fill));
     engine.lanczos.vectors(outcome.ritz.right.leftCols(found), basis.cols(found));
     vectors_ = Block<D>(n_, basis.cols());
     convert(basis.view(), vectors_.view());

@@ -53,7 +53,8 @@ CORANGE_INLINE SmallMatrix multiply(const SmallMatrix& a, const SmallMatrix& b) 
 }
 CORANGE_INLINE SmallMatrix multiply_adjoint(const SmallMatrix& a, const SmallMatrix& b) {
   const double flops = static_cast<double>(a.rows() * a.cols()) * static_cast<double>(b.cols());
-  return detail::answering(flops, [](const SmallMatrix& x, const SmallMatrix& y) -> SmallMatrix { return x.transpose() * y; }, a, b);
+  return detail::answering(
+      flops, [](const SmallMatrix& x, const SmallMatrix& y) -> SmallMatrix { return x.transpose() * y; }, a, b);
 }
 CORANGE_INLINE SmallMatrix scale_columns(const SmallMatrix& a, const SmallVector& d) { return a * d.asDiagonal(); }
 
@@ -116,7 +117,8 @@ CORANGE_INLINE GramFactor factor_gram(const SmallMatrix& g) {
 }
 
 CORANGE_INLINE std::vector<Index> independent_columns(const SmallMatrix& g, double least) {
-  return detail::answering(2 * detail::cube(g), [least](const SmallMatrix& a) { return detail::independent_columns_at_once(a, least); }, g);
+  return detail::answering(
+      2 * detail::cube(g), [least](const SmallMatrix& a) { return detail::independent_columns_at_once(a, least); }, g);
 }
 
 }  // namespace corange

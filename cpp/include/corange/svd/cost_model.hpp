@@ -30,7 +30,8 @@ inline KrylovPlan plan_krylov(const LinearOperator& a, const SvdOptions& options
 }
 
 /// The same, with blocks wide enough that a basis of `rank` vectors is complete after `steps` steps, all that max_passes allows.
-inline KrylovPlan plan_krylov(const LinearOperator& a, const SvdOptions& options, Index rank, std::size_t scalar_bytes, Index steps) {
+inline KrylovPlan plan_krylov(const LinearOperator& a, const SvdOptions& options, Index rank, std::size_t scalar_bytes,
+                              Index steps) {
   const KrylovPlan plan = plan_krylov(a, options, rank, scalar_bytes);
   if (steps >= (rank + plan.block - 1) / plan.block) return plan;
   SvdOptions wider = options;

@@ -59,9 +59,9 @@ class NormalLanczos {
 /// When to solve the projected problem next: its cost grows as K^3, so it is solved where convergence is expected, not always.
 class CheckSchedule {
  public:
-  /// `always` where a pass over the matrix costs more than any look.
-  CheckSchedule(Index wanted, Index block, double tol, bool always)
-      : block_(block), tol_(tol), always_(always), next_(wanted + 2 * block) {}
+  /// `count`: length of the basis now, where one was begun before. `always` where a pass over the matrix costs more than any look.
+  CheckSchedule(Index count, Index wanted, Index block, double tol, bool always)
+      : block_(block), tol_(tol), always_(always), next_(count >= wanted ? count : wanted + 2 * block) {}
 
   bool due(Index count) const { return always_ || count >= next_; }
 
@@ -122,48 +122,56 @@ struct KrylovLog {
   double elapsed() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); }
 };
 
+/// What the Ritz triplets say of the `wanted` first of them.
+inline void measure(const RitzTriplets& ritz, Index wanted, double tol, Progress& progress) {
+  const auto residuals = ritz.residuals.head(std::min(wanted, ritz.residuals.size()));
+  const double scale = std::max(ritz.values.cwiseAbs().maxCoeff(), std::numeric_limits<double>::min());
+  progress.residual = residuals.maxCoeff() / scale;
+  progress.converged = (residuals.array() <= tol * scale).count();
+}
+
+/// Keeps the wanted triplets and half of the room for others.
+template <class Engine>
+void restart(Engine& engine, const RitzTriplets& ritz, Index wanted) {
+  const Index room = engine.capacity() - engine.next_width() - wanted;
+  engine.restart(ritz, wanted + std::max<Index>(0, room / 2));
+}
+
 /// Runs `engine` until `wanted` triplets have residuals below tol * s_1. passes_left(next) tells whether one more step fits.
 template <class Engine, class PassesLeft>
 KrylovOutcome run_krylov(Engine& engine, Index wanted, double tol, const SvdOptions& options, KrylovLog& log,
                          const PassesLeft& passes_left) {
-  CheckSchedule schedule(wanted, engine.next_width(), tol, log.passes_are_dear);
+  CheckSchedule schedule(engine.count(), wanted, engine.next_width(), tol, log.passes_are_dear);
   Patience patience;
   Progress progress;
-  if (engine.count() >= wanted) schedule.restarted(engine.count() - 2 * engine.next_width());
   for (;;) {
     engine.expand();
     log.peak_bytes = std::max(log.peak_bytes, engine.bytes());
     const bool out_of_passes = !passes_left();
-    const bool look = engine.count() >= wanted && (schedule.due(engine.count()) || engine.full() || out_of_passes);
+    const bool look =
+        engine.exhausted() || (engine.count() >= wanted && (schedule.due(engine.count()) || engine.full() || out_of_passes));
     progress.iteration = ++log.iterations;
     progress.basis = engine.count();
     RitzTriplets ritz;
-    if (look || engine.exhausted()) {
+    if (look) {
       ritz = engine.ritz();
-      const auto residuals = ritz.residuals.head(std::min(wanted, engine.count()));
-      const double scale = std::max(ritz.values.cwiseAbs().maxCoeff(), std::numeric_limits<double>::min());
-      progress.residual = residuals.maxCoeff() / scale;
-      progress.converged = (residuals.array() <= tol * scale).count();
+      measure(ritz, wanted, tol, progress);
       schedule.record(engine.count(), progress.residual);
       patience.record(progress.residual);
     }
     progress.elapsed = log.elapsed();
     log.history.push_back(progress);
     const bool cancelled = options.callback && options.callback(progress);
-    if (cancelled && ritz.values.size() == 0) ritz = engine.ritz();
+    if (!look && (cancelled || out_of_passes)) ritz = engine.ritz();
     if (engine.exhausted()) return {std::move(ritz), "exact"};
-    if (ritz.values.size() > 0 && progress.converged >= wanted) return {std::move(ritz), "converged"};
+    if (look && progress.converged >= wanted) return {std::move(ritz), "converged"};
     if (cancelled) return {std::move(ritz), "callback"};
-    if (ritz.values.size() > 0 && engine.floor(ritz, wanted) > tol) return {std::move(ritz), "stalled"};
-    if (out_of_passes) {
-      if (ritz.values.size() == 0) ritz = engine.ritz();
-      return {std::move(ritz), "max_passes"};
-    }
+    if (look && engine.floor(ritz, wanted) > tol) return {std::move(ritz), "stalled"};
+    if (out_of_passes) return {std::move(ritz), "max_passes"};
     if (engine.full()) {
       if (patience.lost()) return {std::move(ritz), "stalled"};
       patience.restarted();
-      const Index room = engine.capacity() - engine.next_width() - wanted;
-      engine.restart(ritz, wanted + std::max<Index>(0, room / 2));
+      restart(engine, ritz, wanted);
       ++log.restarts;
       schedule.restarted(engine.count());
     }

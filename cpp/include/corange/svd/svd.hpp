@@ -245,7 +245,8 @@ class SvdDriver {
   Rest remaining(const Triplets<D>& t) {
     const double difference = norm_squared() - t.s.squaredNorm();
     // Rounding of the norm and of the s is a percent of this at most.
-    const double floor = (std::is_same_v<D, float> ? 1e3 : 1e4) * static_cast<double>(std::numeric_limits<D>::epsilon()) * norm_squared();
+    const double floor =
+        (std::is_same_v<D, float> ? 1e3 : 1e4) * static_cast<double>(std::numeric_limits<D>::epsilon()) * norm_squared();
     if (scan_.known && difference >= floor) return {difference, difference, true};
     const bool worth_a_pass = options_.error > 0 || !log_.passes_are_dear;
     if (scan_.known && !(worth_a_pass && a_->passes() < limit_)) return {std::max(difference, 0.0), floor, false};
