@@ -224,7 +224,8 @@ def test_command_line_writes_json_and_chart(tmp_path):
     out = tmp_path / "bench.json"
     command = [sys.executable, "-m", "bench", "svd", "--quick", "--threads", "1", "--repeats", "1"]
     command += ["--no-memory", "--case", "products", "import", "--json", str(out)]
-    environment = {**os.environ, "OPENBLAS_CORETYPE": "Haswell"}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
+    environment = {**clean, "OPENBLAS_CORETYPE": "Haswell"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     record = json.loads(out.read_text())

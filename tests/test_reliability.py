@@ -280,7 +280,10 @@ def test_rows_and_operators_give_what_the_array_gives(entry, kind):
     A = matrix(entry)
     other = Rows(A) if kind == "rows" else aslinearoperator(A)
     for first, second in zip(entry.run(A, 1), entry.run(other, 1), strict=True):
-        assert first.shape == second.shape
+        if entry.certain_rank or kind == "rows":
+            assert first.shape == second.shape
+        else:
+            assert all(a <= b <= a + 2 for a, b in zip(first.shape, second.shape, strict=True))
         assert abs(np.abs(first).max() - np.abs(second).max()) <= 2e-2 * np.abs(first).max()
 
 
