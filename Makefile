@@ -16,7 +16,8 @@ EDITABLE := --no-build-isolation --config-settings=build-dir=$(BUILD) \
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 
-BUILD_REQUIRES := cmake ninja $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",')
+# setuptools is for peers in [bench] that come as source only.
+BUILD_REQUIRES := cmake ninja setuptools>=70.1 $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",')
 CMAKE_FILES := CMakeLists.txt $(wildcard cmake/*) cpp/bindings/CMakeLists.txt
 
 .DEFAULT_GOAL := help
