@@ -61,12 +61,11 @@ def uniform_sparse(rows: int, columns: int, per_row: int, decay: bool = False) -
     """
     rng = np.random.default_rng(0)
     indices = np.sort(rng.integers(0, columns, (rows, per_row), dtype=np.int32), axis=1)
-    while True:
-        twice = np.flatnonzero((np.diff(indices, axis=1) == 0).any(axis=1))
-        if twice.size == 0:
-            break
-        again = rng.integers(0, columns, (twice.size, per_row), dtype=np.int32)
-        indices[twice] = np.sort(again, axis=1)
+    while (np.diff(indices, axis=1) == 0).any():
+        twice = np.zeros(indices.shape, dtype=bool)
+        twice[:, 1:] = np.diff(indices, axis=1) == 0
+        indices[twice] = rng.integers(0, columns, np.count_nonzero(twice), dtype=np.int32)
+        indices.sort(axis=1)
     values = rng.standard_normal(rows * per_row)
     flat = indices.ravel()
     if decay:

@@ -9,8 +9,8 @@ from typing import Any
 from bench import accuracy
 from bench.harness import Contender, Row, attempt, median, time_interleaved
 
-# Two tolerances a decade, loosest first.
-TOLERANCES = tuple(float(f"{mantissa}e-{decade}") for decade in range(1, 11) for mantissa in ("3", "1"))
+# Three tolerances a decade, loosest first.
+TOLERANCES = tuple(float(f"{mantissa}e-{decade}") for decade in range(1, 11) for mantissa in ("5", "2", "1"))
 _RACE_REPEATS = 3
 
 Judge = Callable[[Any], dict[str, float]]

@@ -24,8 +24,9 @@ def _rank(A: Any) -> int:
 class Entry:
     """How to call something on a matrix, and what scaling the matrix by c does to the arrays it returns.
 
-    `run(A, seed)` returns arrays; array i is multiplied by c ** powers[i] when A is. Without `certain_rank`, the
-    rank is chosen by an error, which for an operator is a bound that holds with high probability, not a value.
+    `run(A, seed)` returns arrays; array i is multiplied by c ** powers[i] when A is. Without `certain_rank`,
+    the rank is chosen by an error, which for an operator is a bound that holds with high probability, not a
+    value.
     """
 
     name: str

@@ -143,23 +143,33 @@ void convert_run(const S* data, Index count, S scale, T* values) {
   for (Index p = 0; p < count; ++p) values[p] = static_cast<T>(data[p] * scale);
 }
 
+/// One sum a row would wait for itself: narrow rows are summed in this many, entry p in sum p % kSums.
+template <int NV>
+inline constexpr int kSums = NV >= 4 ? 1 : 4 / NV;
+
 template <class T, int NV, class S, class P, class I>
 void gather_rows(const CompressedView<S, P, I>& a, const T* x, Index ldx, T* y, Index ldy, Index begin, Index end) {
-  constexpr int kLanes = simd::kLanes<T>;
+  constexpr int kLanes = simd::kLanes<T>, kParts = kSums<NV>;
   T values[kRun];
   for (Index o = begin; o < end; ++o) {
-    simd::Vector<T> acc[NV] = {};
+    simd::Vector<T> acc[kParts][NV] = {};
+    const auto add = [&](int part, T value, Index index) {
+      const T* row = x + index * ldx;
+      for (int v = 0; v < NV; ++v) acc[part][v] += value * simd::load(row + v * kLanes);
+    };
     const Index stop = a.indptr[o + 1];
     for (Index start = a.indptr[o]; start < stop; start += kRun) {
       const Index count = std::min(kRun, stop - start);
       const I* indices = a.indices + start;
       convert_run(a.data + start, count, static_cast<S>(a.scale), values);
-      for (Index p = 0; p < count; ++p) {
-        const T* row = x + static_cast<Index>(indices[p]) * ldx;
-        for (int v = 0; v < NV; ++v) acc[v] += values[p] * simd::load(row + v * kLanes);
-      }
+      Index p = 0;
+      for (; p + kParts <= count; p += kParts)
+        for (int part = 0; part < kParts; ++part) add(part, values[p + part], static_cast<Index>(indices[p + part]));
+      for (; p < count; ++p) add(0, values[p], static_cast<Index>(indices[p]));
     }
-    for (int v = 0; v < NV; ++v) simd::store(y + o * ldy + v * kLanes, acc[v]);
+    for (int part = 1; part < kParts; ++part)
+      for (int v = 0; v < NV; ++v) acc[0][v] += acc[part][v];
+    for (int v = 0; v < NV; ++v) simd::store(y + o * ldy + v * kLanes, acc[0][v]);
   }
 }
 
