@@ -142,7 +142,7 @@ class BlockLanczos {
 
   SmallMatrix orthonormal_against_basis(BlockView<T> z, const SmallVector& removed, double floor) {
     SmallMatrix r = orthonormalize<T>(z, fresh_key(), basis(), floor).R;
-    const SmallVector left = column_norms(r);
+    const SmallVector left = r.diagonal().cwiseAbs();  // what a column has of its own, beyond those before it
     const double amplification =
         (removed.head(r.cols()).array() / left.array().max(std::numeric_limits<double>::min())).maxCoeff();
     if (loses_orthogonality(amplification) || amplification > 10) {
@@ -153,11 +153,11 @@ class BlockLanczos {
   }
 
   /// Whether the new block needs a second projection. One leaves of the new block's orthogonality what the two blocks that were
-  /// projected out of it lack, times `amplification`: this grows from step to step, and Ritz values stay good only while it is
+  /// projected out of it lack, and its own rounding, times `amplification`: this grows from step to step, and Ritz values stay good only while it is
   /// below sqrt(eps) (Simon 1984, DOI 10.1016/0024-3795(84)90025-9). Both blocks of the recurrence must then be renewed.
   bool loses_orthogonality(double amplification) {
     const double eps = static_cast<double>(std::numeric_limits<T>::epsilon());
-    const double loss = amplification * (loss_last_ + loss_before_) + eps;
+    const double loss = amplification * (loss_last_ + loss_before_ + eps) + eps;
     const bool again = renew_ || loss > std::sqrt(eps);
     renew_ = again && !renew_;
     loss_before_ = loss_last_;

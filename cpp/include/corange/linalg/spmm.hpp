@@ -4,9 +4,10 @@
 //   scatter:  Y[indices[p], :] += data[p] X[o, :]                                     (CSR: A' X, CSC: A X)
 //
 // "Outer" is the row of a CSR and the column of a CSC matrix. Duplicate entries add up and their order is free, as in SciPy.
-// Gather runs over outer slices in parallel. Scatter gives each task a range of inner indices and walks all outers in order, so
-// every entry of Y is summed in storage order whatever the number of tasks is, and no partial results are needed.
-// Cost: 2 nnz width flops; bound by loading rows of X (gather) or updating rows of Y (scatter) from L2.
+// Gather runs over outer slices in parallel. Scatter sums the two halves of the outer slices apart, where entries are many enough
+// to pay for a second Y; beyond two threads, each task owns a range of inner indices besides. All walk their outers in order, so
+// that the sums are the same whatever the number of tasks is.
+// Cost: 2 nnz width flops; bound by loading rows of X (gather) or updating rows of Y (scatter) from L2. Memory: one more Y.
 #pragma once
 
 #include <vector>
@@ -27,6 +28,9 @@ struct CompressedView {
   double scale = 1;
 
   Index nonzeros() const { return static_cast<Index>(indptr[outer]); }
+
+  /// In how many parts spmm_scatter sums: by the shape alone, for the bits depend on it.
+  Index scatter_parts() const { return nonzeros() >= 8 * inner ? 2 : 1; }
 };
 
 /// Which entries of each outer slice lie in which range of inner indices; built once, used by every scatter.
@@ -173,14 +177,26 @@ void gather_rows(const CompressedView<S, P, I>& a, const T* x, Index ldx, T* y, 
   }
 }
 
+template <class T, int NV>
+void prefetch_row(const T* row) {
+  constexpr Index kLine = static_cast<Index>(kAlignment / sizeof(T));
+  for (Index j = 0; j < NV * simd::kLanes<T>; j += kLine) __builtin_prefetch(row + j, 1);
+}
+
+/// Rows of Y are asked for this many entries before they are updated: their addresses follow no pattern.
+inline constexpr Index kAhead = 12;
+
+/// The first `known` of `indices` may be looked at, for the rows that come next; `count` of them belong to x.
 template <class T, int NV, class S, class I>
-void scatter_entries(const S* data, const I* indices, Index count, S scale, const simd::Vector<T> (&x)[NV], T* y, Index ldy) {
+void scatter_entries(const S* data, const I* indices, Index count, Index known, S scale, const simd::Vector<T> (&x)[NV], T* y,
+                     Index ldy) {
   constexpr int kLanes = simd::kLanes<T>;
   T values[kRun];
   for (Index start = 0; start < count; start += kRun) {
     const Index run = std::min(kRun, count - start);
     convert_run(data + start, run, scale, values);
     for (Index p = 0; p < run; ++p) {
+      if (start + p + kAhead < known) prefetch_row<T, NV>(y + static_cast<Index>(indices[start + p + kAhead]) * ldy);
       T* row = y + static_cast<Index>(indices[start + p]) * ldy;
       for (int v = 0; v < NV; ++v) simd::store<T>(row + v * kLanes, simd::load(row + v * kLanes) + values[p] * x[v]);
     }
@@ -199,12 +215,17 @@ void scatter_picked(const S* data, const I* indices, const ScatterPlan::Position
   }
 }
 
+/// Slices [begin, end).
+struct Outers {
+  Index begin = 0, end = 0;
+};
+
 template <class T, int NV, class S, class P, class I>
-void scatter_range(const CompressedView<S, P, I>& a, const ScatterPlan& plan, Index range, const T* x, Index ldx, T* y,
-                   Index ldy) {
+void scatter_range(const CompressedView<S, P, I>& a, Outers outers, const ScatterPlan& plan, Index range, const T* x, Index ldx,
+                   T* y, Index ldy) {
   constexpr int kLanes = simd::kLanes<T>;
   const S scale = static_cast<S>(a.scale);
-  for (Index o = 0; o < a.outer; ++o) {
+  for (Index o = outers.begin; o < outers.end; ++o) {
     if (o % 4096 == 0) check_interrupt();
     const Index start = a.indptr[o], length = static_cast<Index>(a.indptr[o + 1]) - start;
     const Index from = plan.offset(o, range, length), count = plan.offset(o, range + 1, length) - from;
@@ -213,8 +234,25 @@ void scatter_range(const CompressedView<S, P, I>& a, const ScatterPlan& plan, In
     if (plan.order())
       scatter_picked<T, NV>(a.data + start, a.indices + start, plan.order() + start + from, count, scale, xo, y, ldy);
     else
-      scatter_entries<T, NV>(a.data + start + from, a.indices + start + from, count, scale, xo, y, ldy);
+      scatter_entries<T, NV>(a.data + start + from, a.indices + start + from, count,
+                             plan.ranges() > 1 ? count : static_cast<Index>(a.indptr[outers.end]) - start, scale, xo, y, ldy);
   }
+}
+
+/// The outer slice where half of the entries have passed.
+template <class S, class P, class I>
+Index middle_outer(const CompressedView<S, P, I>& a) {
+  return std::lower_bound(a.indptr, a.indptr + a.outer, static_cast<P>(a.nonzeros() / 2)) - a.indptr;
+}
+
+/// y = x1 + x2, padding too; y may be x1.
+template <class T>
+void add_blocks(BlockView<const T> x1, BlockView<const T> x2, BlockView<T> y) {
+  const Tiling tiles = tiling(y.rows, 64, 64);
+  parallel_for(tiles.count(), [&](Index t) {
+    for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i)
+      for (Index j = 0; j < y.width(); ++j) y(i, j) = x1(i, j) + x2(i, j);
+  });
 }
 
 /// Calls f.template operator()<NV>(first column) over groups of NV vectors.
@@ -248,14 +286,44 @@ void spmm_gather(const CompressedView<S, P, I>& a, BlockView<const T> x, BlockVi
   });
 }
 
+namespace detail {
+
+/// Beyond this, columns are summed in narrow blocks of their own: two cache lines of each row of a wide one use few of a cache's sets.
+inline constexpr Index kWideBytes = 16 << 20;
+inline constexpr Index kNarrowBytes = 128;
+
+/// sums[0] (+ sums[1]) = Y; one part of the outer slices each.
+template <class T, class S, class P, class I>
+void scatter_parts(const CompressedView<S, P, I>& a, const ScatterPlan& plan, BlockView<const T> x,
+                   const std::vector<BlockView<T>>& sums) {
+  const Index parts = static_cast<Index>(sums.size()), middle = parts == 2 ? middle_outer(a) : a.outer;
+  parallel_for(parts * plan.ranges(), [&](Index task) {
+    const Index range = task / parts;
+    const BlockView<T> sum = sums[static_cast<std::size_t>(task % parts)];
+    const Outers outers = task % parts == 0 ? Outers{0, middle} : Outers{middle, a.outer};
+    for (Index i = plan.bound(range); i < plan.bound(range + 1); ++i) std::fill_n(sum.row(i), sum.width(), T(0));
+    for_vector_groups<T>(sum.width(), [&]<int NV>(Index j) {
+      scatter_range<T, NV>(a, outers, plan, range, x.data + j, x.ld, sum.data + j, sum.ld);
+    });
+  });
+}
+
+}  // namespace detail
+
 /// Y = A' X for CSR, A X for CSC; Y is overwritten. `plan` must have been built for `a`.
 template <class T, class S, class P, class I>
 void spmm_scatter(const CompressedView<S, P, I>& a, const ScatterPlan& plan, BlockView<const T> x, BlockView<T> y) {
-  parallel_for(plan.ranges(), [&](Index r) {
-    for (Index i = plan.bound(r); i < plan.bound(r + 1); ++i) std::fill_n(y.row(i), y.width(), T(0));
-    detail::for_vector_groups<T>(
-        y.width(), [&]<int NV>(Index j) { detail::scatter_range<T, NV>(a, plan, r, x.data + j, x.ld, y.data + j, y.ld); });
-  });
+  if (a.scatter_parts() == 1) return detail::scatter_parts<T>(a, plan, x, {y});
+  const bool wide = y.rows * y.width() * static_cast<Index>(sizeof(T)) > detail::kWideBytes;
+  const Index most = wide ? detail::kNarrowBytes / static_cast<Index>(sizeof(T)) : y.cols;
+  Block<T> first(uninitialized, wide ? y.rows : 0, most), second(uninitialized, y.rows, most);
+  for (Index j = 0; j < y.cols; j += most) {
+    const Index width = std::min(most, y.cols - j);
+    const BlockView<T> group{y.data + j, y.rows, width, y.ld};
+    const BlockView<T> sums[] = {wide ? first.cols(width) : group, second.cols(width)};
+    detail::scatter_parts<T>(a, plan, {x.data + j, x.rows, width, x.ld}, {sums[0], sums[1]});
+    detail::add_blocks<T>(sums[0], sums[1], group);
+  }
 }
 
 }  // namespace corange

@@ -57,7 +57,8 @@ class SparseOperator final : public OperatorOf<SparseOperator<S, P, I>> {
    public:
     std::shared_ptr<const ScatterPlan> get(const CompressedView<S, P, I>& a) {
       const std::lock_guard lock(mutex_);
-      const Index ranges = std::clamp<Index>(max_threads(), 1, ScatterPlan::kMaxRanges);
+      const Index parts = a.scatter_parts(),
+                  ranges = std::clamp<Index>((max_threads() + parts - 1) / parts, 1, ScatterPlan::kMaxRanges);
       if (!plan_ || plan_->ranges() != ranges) {
         auto plan = std::make_shared<ScatterPlan>();
         plan->build(a, ranges);
