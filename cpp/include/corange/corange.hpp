@@ -16,5 +16,7 @@
 #include "corange/operators/row_blocked.hpp"
 #include "corange/operators/sparse.hpp"
 
+#include "corange/sketch/sparse_sign.hpp"
+
 #include "corange/eigh/eigh.hpp"
 #include "corange/svd/svd.hpp"
