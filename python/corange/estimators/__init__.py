@@ -5,6 +5,7 @@ changing the import is the migration. They call the functional API.
 """
 
 from corange.estimators._pca import PCA
+from corange.estimators._random_projection import FastJL, GaussianRandomProjection, SparseRandomProjection
 from corange.estimators._truncated_svd import TruncatedSVD
 
-__all__ = ["PCA", "TruncatedSVD"]
+__all__ = ["PCA", "FastJL", "GaussianRandomProjection", "SparseRandomProjection", "TruncatedSVD"]
