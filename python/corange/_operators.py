@@ -25,7 +25,7 @@ from corange._sources import (
 from corange._sparse import compressed
 from corange._validation import shown
 
-__all__ = ["Matrix", "Stored", "as_matrix", "as_operator", "as_stored"]
+__all__ = ["Matrix", "Stored", "as_matrix", "as_operator", "as_stored", "refuse_if_spoilt"]
 
 Array = npt.NDArray[Any]
 
@@ -314,14 +314,24 @@ class Stored(NamedTuple):
         return out
 
 
-def as_stored(A: Any, *, argument_name: str = "A", check_finite: bool = True) -> Stored:
+def refuse_if_spoilt(result: Array, operator: Any, name: str) -> None:
+    """Look for NaN and infinity in a matrix, if there are any in what was computed from all its entries."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        sound = np.isfinite(np.add.reduce(result, axis=None))
+    if not sound:  # finite numbers that overflow are the user's affair
+        _refuse_nonfinite(operator, name, "pass check_finite=False")
+
+
+def as_stored(
+    A: Any, *, argument_name: str = "A", check_finite: bool = True, look_now: bool = True
+) -> Stored:
     """Check a matrix as `as_matrix` does, and lay open where its entries are.
 
     Parameters and errors are those of `as_matrix`.
     """
     source = _source(A, argument_name, check_finite=check_finite, symmetric=False)
     operator = source.build()
-    if check_finite and source.kind in ("dense", "sparse"):
+    if check_finite and look_now and source.kind in ("dense", "sparse"):
         _refuse_nonfinite(operator, argument_name, "pass check_finite=False")
     m, n = operator.shape
     arguments = source.build.args if isinstance(source.build, partial) else ()

@@ -16,9 +16,10 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from corange import _core, sketching
-from corange._operators import as_operator, working_dtype
+from corange._operators import as_operator, refuse_if_spoilt, working_dtype
 from corange._random import RandomState, random_key
 from corange._validation import check_boolean, check_integer, check_proportion
+from corange.estimators._base import looks_for_nan
 from corange.sketching import johnson_lindenstrauss_min_dim
 
 __all__ = ["FastJL", "GaussianRandomProjection", "SparseRandomProjection"]
@@ -60,16 +61,43 @@ class _RandomProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         sklearn.exceptions.DataDimensionalityWarning
             When more components than features are asked for.
         """
+        self._fit(X, look_now=True)
+        return self
+
+    def fit_transform(self, X: Any, y: object = None) -> Any:
+        """Draw the projection and project rows by it, as `fit` and `transform` do.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        y : Ignored
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            A sparse matrix only as `dense_output` says.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`.
+        """
+        return self._project(self._fit(X, look_now=False))
+
+    def _fit(self, X: Any, *, look_now: bool) -> Any:
+        """Validate and draw; NaN and infinity are left to the projection unless they are to be found now."""
         check_proportion("eps", self.eps)
         check_boolean("compute_inverse_components", self.compute_inverse_components)
         X = self._validated(X, reset=True)
+        if look_now:
+            self._refuse_nonfinite(X)
         self.n_components_ = self._size(*X.shape)
         # As in scikit-learn None is NumPy's global generator, so that numpy.random.seed has its effect.
         state = check_random_state(None) if self.random_state is None else self.random_state
         self._draw(X.shape, random_key(state), X.dtype)
         if self.compute_inverse_components:
             self.inverse_components_ = self._inverse()
-        return self
+        return X
 
     def transform(self, X: Any) -> Any:
         """Project rows: ``X @ components_.T``.
@@ -134,8 +162,19 @@ class _RandomProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         if isinstance(X, np.ma.MaskedArray) or scipy.sparse.issparse(X):
             # scikit-learn would drop the mask, and trusts the structure of a sparse matrix.
             as_operator(X, argument_name="X", check_finite=False)
-        X = validate_data(self, X, reset=reset, accept_sparse=["csr", "csc"], dtype="numeric")
+        X = validate_data(
+            self, X, reset=reset, accept_sparse=["csr", "csc"], dtype="numeric", ensure_all_finite=False
+        )
         return X.astype(working_dtype(X.dtype, "X"), copy=False)
+
+    @staticmethod
+    def _refuse_nonfinite(X: Any) -> None:
+        as_operator(
+            X,
+            argument_name="X",
+            check_finite=looks_for_nan(),
+            remedy="call sklearn.set_config(assume_finite=True)",
+        )
 
     def _size(self, n_samples: int, n_features: int) -> int:
         if isinstance(self.n_components, str) and self.n_components == "auto":
@@ -229,7 +268,10 @@ class GaussianRandomProjection(_RandomProjection):
     def _project(self, X: Any) -> Array:
         out = np.empty((X.shape[0], self.n_components_), X.dtype)
         block = np.ascontiguousarray(self.components_.T, dtype=X.dtype)
-        as_operator(X, argument_name="X", check_finite=False).apply(block, out)
+        operator = as_operator(X, argument_name="X", check_finite=False)
+        operator.apply(block, out)
+        if looks_for_nan():
+            refuse_if_spoilt(out, operator, "X")
         return out
 
 
@@ -309,6 +351,7 @@ class SparseRandomProjection(_RandomProjection):
         self.components_ = scipy.sparse.csr_matrix(S._rows(dtype))
 
     def _project(self, X: Any) -> Any:
+        self._refuse_nonfinite(X)
         components = self.components_.astype(X.dtype, copy=False)
         if scipy.sparse.issparse(X):
             return safe_sparse_dot(X, components.T, dense_output=self.dense_output)
@@ -405,4 +448,4 @@ class FastJL(_RandomProjection):
         return self._sketch.toarray().astype(self._dtype, copy=False)
 
     def _project(self, X: Any) -> Array:
-        return self._sketch._right(X, check_finite=False)
+        return self._sketch._right(X, check_finite=looks_for_nan(), argument_name="X")

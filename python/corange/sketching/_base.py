@@ -10,7 +10,7 @@ from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
 from corange import _core
-from corange._operators import Stored, as_stored
+from corange._operators import Stored, as_stored, refuse_if_spoilt
 from corange._random import RandomState, random_key
 from corange._validation import check_integer
 
@@ -29,6 +29,9 @@ class Sketch(LinearOperator):  # type: ignore[misc]
     seed : int
         Key of the random numbers; ``random_state=seed`` makes the same operator again.
     """
+
+    # Whether every entry of A has a part in the result, so that NaN and infinity show there.
+    _reads_all = False
 
     def __init__(self, size: int, n: int, random_state: RandomState = None) -> None:
         self.size = check_integer("size", size, low=1)
@@ -83,14 +86,14 @@ class Sketch(LinearOperator):  # type: ignore[misc]
 
     def _left(self, A: Any, *, check_finite: bool = True) -> Array:
         """Compute S @ A for any kind of A."""
-        data = as_stored(A, check_finite=check_finite)
+        data = self._stored(A, check_finite, "A")
         self._check_fit(data.shape[0], data.shape, "rows")
         if data.kind == "products":
             out = np.empty((data.shape[1], self.size), data.dtype)
             data.operator.apply_adjoint(self._dense_transpose(data.dtype), out)
             return out.T
         if data.kind != "rows":
-            return self._apply(data)
+            return self._checked(self._apply(data), data, check_finite, "A")
         read, step = data.arrays
         total = np.zeros((self.size, data.shape[1]), data.dtype)
         for i in range(0, data.shape[0], step):
@@ -98,20 +101,29 @@ class Sketch(LinearOperator):  # type: ignore[misc]
             total += self[:, i:j]._apply(as_stored(read(i, j), check_finite=check_finite))
         return total
 
-    def _right(self, A: Any, *, check_finite: bool = True) -> Array:
+    def _right(self, A: Any, *, check_finite: bool = True, argument_name: str = "A") -> Array:
         """Compute A @ S.T for any kind of A."""
-        data = as_stored(A, check_finite=check_finite)
+        data = self._stored(A, check_finite, argument_name)
         self._check_fit(data.shape[1], data.shape, "columns")
         if data.kind == "products":
             return data.product(self._dense_transpose(data.dtype))
         if data.kind != "rows":
-            return self._apply(data.transpose()).T
+            return self._checked(self._apply(data.transpose()).T, data, check_finite, argument_name)
         read, step = data.arrays
         out = np.empty((data.shape[0], self.size), data.dtype)
         for i in range(0, data.shape[0], step):
             rows = as_stored(read(i, min(i + step, data.shape[0])), check_finite=check_finite)
             out[i : i + step] = self._apply(rows.transpose()).T
         return out
+
+    def _stored(self, A: Any, check_finite: bool, name: str) -> Stored:
+        """Lay A open; NaN and infinity are looked for now, or in the result, which costs less."""
+        return as_stored(A, argument_name=name, check_finite=check_finite, look_now=not self._reads_all)
+
+    def _checked(self, result: Array, data: Stored, check_finite: bool, name: str) -> Array:
+        if check_finite and self._reads_all:
+            refuse_if_spoilt(result, data.operator, name)
+        return result
 
     def _dense_transpose(self, dtype: Any) -> Array:
         return np.ascontiguousarray(self._apply_transposed(np.eye(self.size, dtype=dtype)))

@@ -20,6 +20,7 @@ class _Dense(Sketch):
     """Independent entries: row j of S.T is row j of the random matrix."""
 
     _kind: str
+    _reads_all = True
 
     def _entries(self, dtype: Any) -> Array:
         """Return S.T."""

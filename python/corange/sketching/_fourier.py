@@ -58,6 +58,8 @@ class SRFT(Sketch):
     True
     """
 
+    _reads_all = True
+
     def __init__(self, size: int, n: int, *, random_state: RandomState = None) -> None:
         super().__init__(size, n, random_state)
         check_integer("size", size, low=1, high=self.length)

@@ -179,6 +179,8 @@ class SRHT(_SparseRows):
     True
     """
 
+    _reads_all = True
+
     def __init__(self, size: int, n: int, *, random_state: RandomState = None) -> None:
         super().__init__(size, n, random_state)
         check_integer("size", size, low=1, high=1 << (self.length - 1).bit_length())
@@ -252,6 +254,10 @@ class FastJL(_SparseRows):
         if self.constant == 0:
             raise ValueError(f"constant must be positive, got {shown(constant)}.")
         self.density = self._density(density)
+        # Mixing spreads a bad entry over its whole column: one entry of the sparse matrix sees it.
+        self._reads_all = (
+            len(_bernoulli(self.seed, 0, self.size << (self.length - 1).bit_length(), self.density)) > 0
+        )
 
     def _density(self, density: object) -> float:
         if isinstance(density, Real) and density != 1:

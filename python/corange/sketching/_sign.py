@@ -59,6 +59,8 @@ class SparseSign(Sketch):
     True
     """
 
+    _reads_all = True
+
     def __init__(self, size: int, n: int, *, nnz: int = 8, random_state: RandomState = None) -> None:
         super().__init__(check_integer("size", size, low=1, high=2**31 - 1), n, random_state)
         self.nnz = check_integer("nnz", nnz, low=1, high=self.size)

@@ -145,24 +145,25 @@ namespace detail {
 inline constexpr Index kSignPanel = 1 << 14;  // rows of A whose columns of S are held at once
 inline constexpr Index kSignTile = 64;  // rows of A that are packed at once
 
-/// out[row, :] += sign * scale * a[i, :] for the rows and signs of columns j0, j0 + 1, ... of S; NV vectors wide.
-template <class T, int NV>
-void add_signed_rows(const SparseSignColumns& columns, Index j0, Index nnz, T scale, BlockView<const T> a, Index col, T* out,
-                     Index ldo) {
+/// out[row, :] += sign * scale * a[i, :] for the rows and signs of columns j0, j0 + 1, ... of S.
+template <class T>
+void add_signed_rows(const SparseSignColumns& columns, Index j0, Index nnz, T scale, BlockView<const T> a, BlockView<T> out) {
   constexpr int kLanes = simd::kLanes<T>;
   constexpr Index kAhead = 6, kLine = static_cast<Index>(kAlignment / sizeof(T));
   for (Index i = 0; i < a.rows; ++i) {
-    const T* from = a.row(i) + col;
+    const T* from = a.row(i);
     if (i + kAhead < a.rows)
-      for (Index p = 0; p < NV * kLanes; p += kLine) __builtin_prefetch(from + kAhead * a.ld + p);
-    simd::Vector<T> x[NV];
-    for (int v = 0; v < NV; ++v) x[v] = simd::load(from + v * kLanes) * scale;
+      for (Index p = 0; p < a.cols; p += kLine) __builtin_prefetch(from + kAhead * a.ld + p);
     const SparseSignColumns::Code* codes = columns[j0 + i];
-    for (Index t = 0; t < nnz; ++t) {
-      const T sign = SparseSignColumns::sign<T>(codes[t]);
-      T* to = out + SparseSignColumns::row(codes[t]) * ldo + col;
-      for (int v = 0; v < NV; ++v) simd::store<T>(to + v * kLanes, simd::load(to + v * kLanes) + sign * x[v]);
-    }
+    for_vector_groups<T>(out.width(), [&]<int NV>(Index col) {
+      simd::Vector<T> x[NV];
+      for (int v = 0; v < NV; ++v) x[v] = simd::load(from + col + v * kLanes) * scale;
+      for (Index t = 0; t < nnz; ++t) {
+        const T sign = SparseSignColumns::sign<T>(codes[t]);
+        T* to = out.row(SparseSignColumns::row(codes[t])) + col;
+        for (int v = 0; v < NV; ++v) simd::store<T>(to + v * kLanes, simd::load(to + v * kLanes) + sign * x[v]);
+      }
+    });
   }
 }
 
@@ -182,10 +183,7 @@ void pack_rows(StridedView<S> a, BlockView<T> buffer) {
 template <class T, class S>
 void add_sketch_strip(const SparseSignColumns& columns, const SparseSign& s, StridedView<S> a, BlockView<T> out) {
   const T scale = static_cast<T>(s.scale());
-  const auto add = [&](BlockView<const T> rows, Index j0) {
-    for_vector_groups<T>(
-        out.width(), [&]<int NV>(Index col) { add_signed_rows<T, NV>(columns, j0, s.nnz, scale, rows, col, out.data, out.ld); });
-  };
+  const auto add = [&](BlockView<const T> rows, Index j0) { add_signed_rows<T>(columns, j0, s.nnz, scale, rows, out); };
   if constexpr (std::is_same_v<S, T>)
     if (a.cols == out.width() && a.col_stride == 1) return add({a.data, a.rows, a.cols, a.row_stride}, 0);
   Block<T> buffer(kSignTile, a.cols);
@@ -222,15 +220,19 @@ inline void check_sign_shapes(const SparseSign& s, Index out_rows, Index out_col
 template <class T, class S>
 void sparse_sign_apply(const SparseSign& s, StridedView<S> a, BlockView<T> out, Index offset = 0) {
   detail::check_sign_shapes(s, out.rows, out.cols, a.cols, offset);
-  // Strips of `out` of half a large L2 cache: at least a line wide, at most as wide as rows are held in registers.
-  constexpr Index kLine = static_cast<Index>(kAlignment / sizeof(T)), kWidest = 8 * kLine, kStripBytes = 1 << 19;
-  const Index fits = kStripBytes / (static_cast<Index>(sizeof(T)) * s.size) / kLine * kLine;
-  const Tiling strips{a.cols, std::clamp(fits, kLine, kWidest)};
+  // Strips of `out` of half a large L2 cache; where each of its entries is needed but once or twice for every entry of A, long
+  // pieces of A's rows matter more.
+  constexpr Index kLine = static_cast<Index>(kAlignment / sizeof(T)), kStripBytes = 1 << 19;
+  const Index widest = (s.nnz <= 2 ? 16 : 8) * kLine,
+              fits = kStripBytes / (static_cast<Index>(sizeof(T)) * s.size) / kLine * kLine;
+  const Index width = s.nnz <= 2 ? widest : std::clamp(fits, kLine, widest);
+  const Index pieces = std::max<Index>(Tiling{a.cols, width}.count(), 1);
+  const Tiling strips{a.cols, std::max(kLine, padded<T>((a.cols + pieces - 1) / pieces))};
   detail::for_sign_panels(s, a.rows, offset, [&](const SparseSignColumns& columns, Index row, Index count) {
     parallel_for(strips.count(), [&](Index t) {
-      const Index col = strips.begin(t), width = strips.size(t);
-      const StridedView<S> part{a.data + row * a.row_stride + col * a.col_stride, count, width, a.row_stride, a.col_stride};
-      detail::add_sketch_strip<T>(columns, s, part, BlockView<T>{out.data + col, out.rows, width, out.ld});
+      const Index col = strips.begin(t), cols = strips.size(t);
+      const StridedView<S> part{a.data + row * a.row_stride + col * a.col_stride, count, cols, a.row_stride, a.col_stride};
+      detail::add_sketch_strip<T>(columns, s, part, BlockView<T>{out.data + col, out.rows, cols, out.ld});
     });
   });
 }
