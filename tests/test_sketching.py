@@ -196,6 +196,15 @@ def test_row_sampling_follows_its_probabilities():
         assert abs(np.mean(squared.indices == 7) - 2 / 51) < 6 * math.sqrt(0.04 / 2000)
 
 
+@pytest.mark.parametrize("make", [sketching.SRFT, sketching.SRHT])
+def test_sparse_data_in_many_pieces(make, monkeypatch):
+    monkeypatch.setattr("corange.sketching._mixed._CHUNK", 1)
+    monkeypatch.setattr("corange.sketching._fourier._CHUNK", 1500)
+    A = sp.random_array((90, 200), density=0.1, rng=0, format="csc")
+    S = make(20, 90, random_state=0)
+    np.testing.assert_allclose(S @ A, S.toarray() @ A.toarray(), atol=1e-12)
+
+
 @pytest.mark.parametrize("kind", cr.sketching._sketch.KINDS)
 def test_one_line(kind):
     A = np.random.default_rng(0).standard_normal((90, 12))

@@ -74,7 +74,7 @@ class SRFT(Sketch):
                 work = np.zeros((len(part), self.length), A.dtype)
                 np.multiply(part, signs[columns], out=work[:, columns])
                 work = scipy.fft.dct(work, norm="ortho", overwrite_x=True, workers=_workers())
-                out[first + i : first + i + step] = work[:, places]
+                out[first + i : first + i + len(part)] = work[:, places]
         out *= A.dtype.type(math.sqrt(self.length / self.size))
         return out.T
 

@@ -51,16 +51,21 @@ namespace hadamard {
 
 inline constexpr int kRadix = simd::kRegisters == 32 ? 16 : 8;
 
-/// Vectors at distances 1, 2, ... of each other: all levels between them, the most distant first.
-template <int R, class V>
-inline void combine(V (&v)[R]) {
-  for (int half = R / 2; half > 0; half /= 2)
-    for (int i = 0; i < R; ++i)
-      if ((i & half) == 0) {
-        const V a = v[i], b = v[i + half];
-        v[i] = a + b;
-        v[i + half] = a - b;
-      }
+/// Vectors at distances 1, 2, ... of each other: all levels between them, the most distant first. Unrolled by templates, since
+/// compilers keep the vectors in memory where they do not unroll every loop over them.
+template <int R, int Half = R / 2, class V>
+[[gnu::always_inline]] inline void combine(V (&v)[R]) {
+  if constexpr (Half > 0) {
+    const auto butterfly = [&](int i) __attribute__((always_inline)) {
+      const V a = v[i], b = v[i + Half];
+      v[i] = a + b;
+      v[i + Half] = a - b;
+    };
+    [&]<int... P>(std::integer_sequence<int, P...>) __attribute__((always_inline)) {
+      (butterfly(P / Half * 2 * Half + P % Half), ...);
+    }(std::make_integer_sequence<int, R / 2>{});
+    combine<R, Half / 2>(v);
+  }
 }
 
 /// Lane i with lane i ^ Distance.
