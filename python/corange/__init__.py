@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from corange import datasets as datasets
     from corange import plotting as plotting
+    from corange import sketching as sketching
     from corange import testing as testing
     from corange._config import show_config as show_config
     from corange._eigh import eigh as eigh
     from corange._estimate import estimate_error as estimate_error
     from corange._estimate import estimate_norm as estimate_norm
     from corange._exceptions import ConvergenceWarning as ConvergenceWarning
+    from corange._fwht import fwht as fwht
     from corange._qb import qb as qb
     from corange._qb import range_finder as range_finder
     from corange._report import Iteration as Iteration
@@ -35,29 +37,40 @@ if TYPE_CHECKING:
     from corange._results import load as load
     from corange._svd import svd as svd
     from corange.estimators import PCA as PCA
+    from corange.estimators import FastJL as FastJL
+    from corange.estimators import GaussianRandomProjection as GaussianRandomProjection
+    from corange.estimators import SparseRandomProjection as SparseRandomProjection
     from corange.estimators import TruncatedSVD as TruncatedSVD
+    from corange.sketching import johnson_lindenstrauss_min_dim as johnson_lindenstrauss_min_dim
+    from corange.sketching import sketch as sketch
 
     __version__: str
 
-_MODULES = ("datasets", "plotting", "testing")
+_MODULES = ("datasets", "plotting", "sketching", "testing")
 
 _HOME = {
     "ConvergenceWarning": "_exceptions",
     "EighResult": "_results",
     "Estimate": "_estimate",
+    "FastJL": "estimators",
+    "GaussianRandomProjection": "estimators",
     "Iteration": "_report",
     "PCA": "estimators",
     "QBResult": "_results",
     "Report": "_report",
     "SVDResult": "_results",
+    "SparseRandomProjection": "estimators",
     "TruncatedSVD": "estimators",
     "eigh": "_eigh",
     "estimate_error": "_estimate",
     "estimate_norm": "_estimate",
+    "fwht": "_fwht",
+    "johnson_lindenstrauss_min_dim": "sketching",
     "load": "_results",
     "qb": "_qb",
     "range_finder": "_qb",
     "show_config": "_config",
+    "sketch": "sketching",
     "svd": "_svd",
 }
 

@@ -3,7 +3,7 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from corange import PCA, TruncatedSVD
+from corange import PCA, FastJL, GaussianRandomProjection, SparseRandomProjection, TruncatedSVD
 
 ESTIMATORS = [
     PCA(),
@@ -13,6 +13,9 @@ ESTIMATORS = [
     TruncatedSVD(),
     TruncatedSVD(n_components=1, algorithm="arpack"),
     TruncatedSVD(n_components=0.7),
+    GaussianRandomProjection(n_components=2),
+    SparseRandomProjection(n_components=2),
+    FastJL(n_components=2),
 ]
 
 

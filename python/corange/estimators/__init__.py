@@ -4,7 +4,9 @@ Each has the constructor arguments, attributes and methods of the scikit-learn c
 changing the import is the migration. They call the functional API.
 """
 
+from corange.estimators._fast_jl import FastJL
 from corange.estimators._pca import PCA
+from corange.estimators._random_projection import GaussianRandomProjection, SparseRandomProjection
 from corange.estimators._truncated_svd import TruncatedSVD
 
-__all__ = ["PCA", "TruncatedSVD"]
+__all__ = ["PCA", "FastJL", "GaussianRandomProjection", "SparseRandomProjection", "TruncatedSVD"]
