@@ -78,6 +78,13 @@ def _pca(A: Any, seed: int) -> Arrays:
     return scores, model.components_, model.singular_values_, model.mean_
 
 
+def _matmul_sketch(A: Any, seed: int) -> Arrays:
+    rows = np.shape(A)[0] if np.ndim(A) or hasattr(A, "shape") else 1
+    B = np.random.default_rng(1).standard_normal((max(rows, 1), 3), dtype=np.float32)
+    product, error = cr.matmul_sketch(A, B, 40, random_state=seed)
+    return product, np.array(error)
+
+
 _IN_MEMORY = frozenset({"dense", "sparse"})
 
 ENTRIES = [
@@ -88,6 +95,7 @@ ENTRIES = [
     Entry("qb", _qb, (0, 1)),
     Entry("range_finder", _range_finder, (0,)),
     Entry("estimate_norm", _estimate_norm, (1,)),
+    Entry("matmul_sketch", _matmul_sketch, (1, 1), accepts=frozenset({"dense", "sparse", "rows"})),
     Entry("TruncatedSVD", _truncated_svd, (1, 0, 1), accepts=_IN_MEMORY, minimum=(1, 2)),
     Entry("PCA", _pca, (1, 0, 1, 1), accepts=_IN_MEMORY, minimum=(2, 1)),
 ]

@@ -19,12 +19,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from corange import datasets as datasets
     from corange import plotting as plotting
+    from corange import sketching as sketching
     from corange import testing as testing
     from corange._config import show_config as show_config
     from corange._eigh import eigh as eigh
     from corange._estimate import estimate_error as estimate_error
     from corange._estimate import estimate_norm as estimate_norm
     from corange._exceptions import ConvergenceWarning as ConvergenceWarning
+    from corange._product_result import ProductResult as ProductResult
+    from corange._products import matmul_sketch as matmul_sketch
     from corange._qb import qb as qb
     from corange._qb import range_finder as range_finder
     from corange._report import Iteration as Iteration
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_MODULES = ("datasets", "plotting", "testing")
+_MODULES = ("datasets", "plotting", "sketching", "testing")
 
 _HOME = {
     "ConvergenceWarning": "_exceptions",
@@ -47,6 +50,7 @@ _HOME = {
     "Estimate": "_estimate",
     "Iteration": "_report",
     "PCA": "estimators",
+    "ProductResult": "_product_result",
     "QBResult": "_results",
     "Report": "_report",
     "SVDResult": "_results",
@@ -55,6 +59,7 @@ _HOME = {
     "estimate_error": "_estimate",
     "estimate_norm": "_estimate",
     "load": "_results",
+    "matmul_sketch": "_products",
     "qb": "_qb",
     "range_finder": "_qb",
     "show_config": "_config",
