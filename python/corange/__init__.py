@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from corange._results import load as load
     from corange._svd import svd as svd
     from corange.estimators import PCA as PCA
+    from corange.estimators import FastRP as FastRP
     from corange.estimators import TruncatedSVD as TruncatedSVD
 
     __version__: str
@@ -48,6 +49,7 @@ _HOME = {
     "ConvergenceWarning": "_exceptions",
     "EighResult": "_results",
     "Estimate": "_estimate",
+    "FastRP": "estimators",
     "Iteration": "_report",
     "PCA": "estimators",
     "ProductResult": "_product_result",

@@ -22,7 +22,9 @@ __all__ = [
     "check_choice",
     "check_integer",
     "check_nonnegative",
+    "check_number",
     "check_optional_integer",
+    "check_power_weights",
     "check_proportion",
     "check_rank",
     "check_rank_or_error",
@@ -76,6 +78,27 @@ def check_nonnegative(name: str, value: object) -> float:
     if not (math.isfinite(number) and number >= 0.0):
         raise ValueError(f"{name} must be a finite number of at least 0, got {shown(value)}.")
     return number
+
+
+def check_number(name: str, value: object, *, low: float, high: float) -> float:
+    """Check for a real number in [low, high]."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number from {low:g} to {high:g}, got {shown(value)}.")
+    number = float(value)
+    if not low <= number <= high:
+        raise ValueError(f"{name} must be from {low:g} to {high:g}, got {shown(value)}.")
+    return number
+
+
+def check_power_weights(name: str, value: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Check for a sequence of finite numbers that are not all zero, one a power."""
+    weights = np.asarray(value)
+    if weights.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be a sequence of numbers, got {shown(value)}.")
+    weights = weights.astype(np.float64)
+    if weights.ndim != 1 or not np.isfinite(weights).all() or not weights.any():
+        raise ValueError(f"{name} must be a sequence of finite numbers, not all zero, got {shown(value)}.")
+    return weights
 
 
 def check_weights(name: str, value: npt.ArrayLike, size: int) -> npt.NDArray[np.float64]:
