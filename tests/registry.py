@@ -85,6 +85,29 @@ def _matmul_sketch(A: Any, seed: int) -> Arrays:
     return product, np.array(error)
 
 
+def _generalized_nystrom(A: Any, seed: int) -> Arrays:
+    return tuple(cr.generalized_nystrom(A, _rank(A), random_state=seed))
+
+
+def _streaming_svd(A: Any, seed: int) -> Arrays:
+    shape = np.shape(A) if len(np.shape(A)) == 2 else (1, 1)
+    stream = cr.sketching.StreamingSVD(
+        tuple(max(side, 1) for side in shape), _rank(A), dtype=_precision(A), random_state=seed
+    )
+    return tuple(stream.partial_fit(A).result())
+
+
+def _frequent_directions(A: Any, seed: int) -> Arrays:
+    sketch, bound = cr.sketching.FrequentDirections(8).partial_fit(A).result()
+    return sketch, np.array(bound)
+
+
+def _precision(A: Any) -> type:
+    """Single precision for single and half, as the functions choose by themselves."""
+    dtype = np.dtype(getattr(A, "dtype", float))
+    return np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64
+
+
 _IN_MEMORY = frozenset({"dense", "sparse"})
 
 ENTRIES = [
@@ -96,6 +119,9 @@ ENTRIES = [
     Entry("range_finder", _range_finder, (0,)),
     Entry("estimate_norm", _estimate_norm, (1,)),
     Entry("matmul_sketch", _matmul_sketch, (1, 1), accepts=frozenset({"dense", "sparse", "rows"})),
+    Entry("generalized_nystrom", _generalized_nystrom, (0, 1, 0)),
+    Entry("StreamingSVD", _streaming_svd, (0, 1, 0)),
+    Entry("FrequentDirections", _frequent_directions, (1, 2), accepts=frozenset({"dense", "sparse", "rows"})),
     Entry("TruncatedSVD", _truncated_svd, (1, 0, 1), accepts=_IN_MEMORY, minimum=(1, 2)),
     Entry("PCA", _pca, (1, 0, 1, 1), accepts=_IN_MEMORY, minimum=(2, 1)),
 ]

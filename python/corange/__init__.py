@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from corange._estimate import estimate_error as estimate_error
     from corange._estimate import estimate_norm as estimate_norm
     from corange._exceptions import ConvergenceWarning as ConvergenceWarning
+    from corange._nystrom import generalized_nystrom as generalized_nystrom
+    from corange._nystrom import nystrom as nystrom
     from corange._product_result import ProductResult as ProductResult
     from corange._products import matmul_sketch as matmul_sketch
     from corange._qb import qb as qb
@@ -60,8 +62,10 @@ _HOME = {
     "eigh": "_eigh",
     "estimate_error": "_estimate",
     "estimate_norm": "_estimate",
+    "generalized_nystrom": "_nystrom",
     "load": "_results",
     "matmul_sketch": "_products",
+    "nystrom": "_nystrom",
     "qb": "_qb",
     "range_finder": "_qb",
     "show_config": "_config",

@@ -90,6 +90,15 @@ class Rows:
             taken[inside] = self._source.read(int(first), int(last))[rows[inside] - first]
         return taken
 
+    def read(self, start: int, stop: int) -> Array:
+        """Rows from start to stop as a dense array, converted from sparse ones."""
+        if not self.is_sparse:
+            return self._source.read(start, stop)
+        if self._A.format != "csr":
+            self._A = scipy.sparse.csr_array(self._A)
+        dense: Array = np.asarray(self._A[start:stop].toarray(), dtype=self.dtype)
+        return dense
+
     def _sparse_norms(self) -> npt.NDArray[np.float64]:
         """Add up squares slice by slice, with entries that are stored twice added first."""
         A, by_rows = self._A, self._A.format == "csr"
