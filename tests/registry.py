@@ -108,6 +108,29 @@ def _precision(A: Any) -> type:
     return np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64
 
 
+def _sketch(kind: str) -> Callable[[Any, int], Arrays]:
+    return lambda A, seed: (cr.sketch(A, 4, kind=kind, axis=1, random_state=seed),)
+
+
+def _width(A: Any) -> int:
+    """Four, or what the matrix has of columns."""
+    shape = np.shape(A)
+    return min(4, shape[1]) if len(shape) == 2 and 0 not in shape else 1
+
+
+def _projection(A: Any, seed: int) -> Arrays:
+    return (cr.GaussianRandomProjection(_width(A), random_state=seed).fit_transform(A),)
+
+
+def _sparse_projection(A: Any, seed: int) -> Arrays:
+    model = cr.SparseRandomProjection(_width(A), dense_output=True, random_state=seed)
+    return (model.fit_transform(A),)
+
+
+def _fast_projection(A: Any, seed: int) -> Arrays:
+    return (cr.FastJL(_width(A), random_state=seed).fit_transform(A),)
+
+
 _IN_MEMORY = frozenset({"dense", "sparse"})
 
 ENTRIES = [
@@ -124,4 +147,10 @@ ENTRIES = [
     Entry("FrequentDirections", _frequent_directions, (1, 2), accepts=frozenset({"dense", "sparse", "rows"})),
     Entry("TruncatedSVD", _truncated_svd, (1, 0, 1), accepts=_IN_MEMORY, minimum=(1, 2)),
     Entry("PCA", _pca, (1, 0, 1, 1), accepts=_IN_MEMORY, minimum=(2, 1)),
+    Entry("sketch(sparse-sign)", _sketch("sparse-sign"), (1,)),
+    Entry("sketch(gaussian)", _sketch("gaussian"), (1,)),
+    Entry("sketch(fastjl)", _sketch("fastjl"), (1,)),
+    Entry("GaussianRandomProjection", _projection, (1,), accepts=_IN_MEMORY),
+    Entry("SparseRandomProjection", _sparse_projection, (1,), accepts=_IN_MEMORY),
+    Entry("FastJL", _fast_projection, (1,), accepts=_IN_MEMORY),
 ]

@@ -268,3 +268,27 @@ def test_the_console_script_is_installed():
         pytest.skip("corange is not installed as a script")
     run = subprocess.run([script, "--version"], capture_output=True, check=True, text=True)
     assert run.stdout.startswith("corange ")
+
+
+class TestSketch:
+    @pytest.mark.parametrize("axis", [0, 1])
+    @pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+    def test_writes_what_the_function_returns(self, folder, capsys, name, axis):
+        arguments = ["--size", "9", "--kind", "gaussian", "--axis", str(axis), "--seed", "3", "--out", "b"]
+        assert main(["sketch", write(folder, name), *arguments]) == 0
+        expected = cr.sketch(A, 9, kind="gaussian", axis=axis, random_state=3)
+        np.testing.assert_allclose(np.load("b.npy"), expected, atol=1e-12)
+        assert "gaussian sketch of 120 x 80" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--size", "0", "--out", "b.npy"], "size"),
+            (["--size", "5", "--kind", "magic", "--out", "b.npy"], "kind"),
+            (["--size", "5", "--out", "a.npy"], "is the input"),
+            (["--size", "5", "--out", "none/b.npy"], "no folder"),
+        ],
+    )
+    def test_says_what_is_wrong(self, folder, capsys, arguments, message):
+        assert main(["sketch", write(folder, "a.npy"), *arguments]) == 1
+        assert message in capsys.readouterr().err

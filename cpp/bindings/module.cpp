@@ -5,6 +5,7 @@ PYBIND11_MODULE(CORANGE_MODULE, m) {
   corange::bindings::register_core(m);
   corange::bindings::register_operators(m);
   corange::bindings::register_linalg(m);
+  corange::bindings::register_sketch(m);
   corange::bindings::register_svd(m);
   corange::bindings::register_eigh(m);
 }

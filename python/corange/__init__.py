@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from corange._nystrom import nystrom as nystrom
     from corange._product_result import ProductResult as ProductResult
     from corange._products import matmul_sketch as matmul_sketch
+    from corange._fwht import fwht as fwht
     from corange._qb import qb as qb
     from corange._qb import range_finder as range_finder
     from corange._report import Iteration as Iteration
@@ -41,7 +42,12 @@ if TYPE_CHECKING:
     from corange._svd import svd as svd
     from corange.estimators import PCA as PCA
     from corange.estimators import FastRP as FastRP
+    from corange.estimators import FastJL as FastJL
+    from corange.estimators import GaussianRandomProjection as GaussianRandomProjection
+    from corange.estimators import SparseRandomProjection as SparseRandomProjection
     from corange.estimators import TruncatedSVD as TruncatedSVD
+    from corange.sketching import johnson_lindenstrauss_min_dim as johnson_lindenstrauss_min_dim
+    from corange.sketching import sketch as sketch
 
     __version__: str
 
@@ -52,23 +58,29 @@ _HOME = {
     "EighResult": "_results",
     "Estimate": "_estimate",
     "FastRP": "estimators",
+    "FastJL": "estimators",
+    "GaussianRandomProjection": "estimators",
     "Iteration": "_report",
     "PCA": "estimators",
     "ProductResult": "_product_result",
     "QBResult": "_results",
     "Report": "_report",
     "SVDResult": "_results",
+    "SparseRandomProjection": "estimators",
     "TruncatedSVD": "estimators",
     "eigh": "_eigh",
     "estimate_error": "_estimate",
     "estimate_norm": "_estimate",
     "generalized_nystrom": "_nystrom",
+    "fwht": "_fwht",
+    "johnson_lindenstrauss_min_dim": "sketching",
     "load": "_results",
     "matmul_sketch": "_products",
     "nystrom": "_nystrom",
     "qb": "_qb",
     "range_finder": "_qb",
     "show_config": "_config",
+    "sketch": "sketching",
     "svd": "_svd",
 }
 

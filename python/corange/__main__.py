@@ -1,4 +1,4 @@
-"""The command line: ``corange svd``, ``corange info``, ``corange demo``; also ``python -m corange``."""
+"""The command line: ``corange svd``, ``sketch``, ``info`` and ``demo``; also ``python -m corange``."""
 
 import argparse
 import importlib
@@ -72,6 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
     _add_svd(commands)
+    _add_sketch(commands)
     _add_info(commands)
     _add_demo(commands)
     return parser
@@ -134,6 +135,31 @@ def _add_svd(commands: Any) -> None:
         "--progress",
         action=argparse.BooleanOptionalAction,
         help="show progress on stderr (default: when it is a terminal)",
+    )
+
+
+def _add_sketch(commands: Any) -> None:
+    command = commands.add_parser(
+        "sketch",
+        help="compress the rows or columns of a matrix in a file by a random embedding",
+        description="Multiply a matrix in a file by a random matrix that keeps norms on average; write the "
+        "small dense result. An .npy file may be larger than memory.",
+    )
+    _add_input(command)
+    command.add_argument("--size", type=int, required=True, metavar="K", help="rows (or columns) to keep")
+    command.add_argument(
+        "--kind",
+        default="sparse-sign",
+        metavar="KIND",
+        help="gaussian, rademacher, sparse-sign, countsketch, very-sparse, srht, srft, fastjl, uniform, "
+        "squared-length or leverage (default: %(default)s)",
+    )
+    command.add_argument(
+        "--axis", type=int, choices=(0, 1), default=0, help="0 compresses rows, 1 columns (default: 0)"
+    )
+    command.add_argument("--seed", type=int, default=0, help="of the random numbers (default: %(default)s)")
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="write the sketch to this .npy file"
     )
 
 

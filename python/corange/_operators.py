@@ -25,7 +25,7 @@ from corange._sources import (
 from corange._sparse import compressed
 from corange._validation import shown
 
-__all__ = ["Matrix", "as_matrix", "as_operator"]
+__all__ = ["Matrix", "Stored", "as_matrix", "as_operator", "as_stored"]
 
 Array = npt.NDArray[Any]
 
@@ -285,3 +285,49 @@ def _from_sparse(A: Any, name: str) -> _Source:
     build = partial(factory, matrix.indptr, matrix.indices, data, matrix.shape)
     what = f"sparse {matrix.format.upper()} matrix, {dtype}, {data.size:,} stored entries"
     return _Source(build, what, "sparse")
+
+
+class Stored(NamedTuple):
+    """A matrix as its own arrays, for kernels that look at entries; `kind` "products" has none.
+
+    `arrays` is (array,) for "dense", (indptr, indices, data) for "csr" and "csc", and (read, block_rows) for
+    "rows". `flipped` tells that the operator is the one of the transpose.
+    """
+
+    kind: str
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    arrays: tuple[Any, ...]
+    operator: Any
+    flipped: bool = False
+
+    def transpose(self) -> "Stored":
+        """Return the transpose, sharing all memory; of matrices in memory alone."""
+        kind = {"dense": "dense", "csr": "csc", "csc": "csr"}[self.kind]
+        arrays = (self.arrays[0].T,) if kind == "dense" else self.arrays
+        return self._replace(kind=kind, shape=self.shape[::-1], arrays=arrays, flipped=not self.flipped)
+
+    def product(self, X: Array) -> Array:
+        """Multiply a C-contiguous block: ``A @ X``."""
+        out = np.empty((self.shape[0], X.shape[1]), self.dtype)
+        (self.operator.apply_adjoint if self.flipped else self.operator.apply)(X, out)
+        return out
+
+
+def as_stored(A: Any, *, argument_name: str = "A", check_finite: bool = True) -> Stored:
+    """Check a matrix as `as_matrix` does, and lay open where its entries are.
+
+    Parameters and errors are those of `as_matrix`.
+    """
+    source = _source(A, argument_name, check_finite=check_finite, symmetric=False)
+    operator = source.build()
+    if check_finite and source.kind in ("dense", "sparse"):
+        _refuse_nonfinite(operator, argument_name, "pass check_finite=False")
+    m, n = operator.shape
+    arguments = source.build.args if isinstance(source.build, partial) else ()
+    kind, arrays = source.kind, tuple(arguments)
+    if kind == "sparse":
+        kind, arrays = ("csr" if source.build.func is _core.CsrOperator else "csc"), arrays[:3]  # type: ignore[attr-defined]
+    elif kind == "rows":
+        arrays = (arrays[0], arrays[3])
+    return Stored(kind, (int(m), int(n)), np.dtype(operator.dtype), arrays, operator)

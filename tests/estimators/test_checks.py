@@ -3,7 +3,7 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from corange import PCA, FastRP, TruncatedSVD
+from corange import PCA, FastJL, FastRP, GaussianRandomProjection, SparseRandomProjection, TruncatedSVD
 
 ESTIMATORS = [
     FastRP(),
@@ -15,6 +15,9 @@ ESTIMATORS = [
     TruncatedSVD(),
     TruncatedSVD(n_components=1, algorithm="arpack"),
     TruncatedSVD(n_components=0.7),
+    GaussianRandomProjection(n_components=2),
+    SparseRandomProjection(n_components=2),
+    FastJL(n_components=2),
 ]
 
 

@@ -7,6 +7,7 @@
 #include "corange/core/types.hpp"
 
 #include "corange/linalg/blocks.hpp"
+#include "corange/linalg/hadamard.hpp"
 #include "corange/linalg/orthonormalize.hpp"
 #include "corange/linalg/small.hpp"
 
@@ -15,6 +16,9 @@
 #include "corange/operators/dense.hpp"
 #include "corange/operators/row_blocked.hpp"
 #include "corange/operators/sparse.hpp"
+
+#include "corange/sketch/sparse_rows.hpp"
+#include "corange/sketch/sparse_sign.hpp"
 
 #include "corange/eigh/eigh.hpp"
 #include "corange/svd/svd.hpp"

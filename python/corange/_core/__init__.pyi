@@ -23,6 +23,17 @@ def philox4x32(counter: list[int], key: list[int]) -> list[int]: ...
 def random_block(kind: str, seed: int, stream: int, row0: int, col0: int, out: _Array) -> None: ...
 def orthonormalize(X: _Array, out: _Array) -> int: ...
 def range_finder(op: Operator, power: int, seed: int, out: _Array) -> None: ...
+def fwht(X: _Array, out: _Array, axis: int, scale: float) -> None: ...
+def sparse_rows_apply(
+    indptr: _Array,
+    indices: _Array,
+    data: _Array,
+    length: int,
+    signs: _Array | None,
+    X: _Array,
+    offset: int,
+    out: _Array,
+) -> None: ...
 def svd(
     op: Operator,
     rank: int | None,
@@ -109,3 +120,18 @@ class CallbackOperator(Operator):
         mean: _Doubles | None = None,
         row_scale: _Doubles | None = None,
     ) -> None: ...
+
+class SparseSign:
+    def __init__(self, size: int, nnz: int, seed: int, stream: int) -> None: ...
+    def apply_dense(self, A: _Array, offset: int, out: _Array) -> None: ...
+    def apply_sparse(
+        self,
+        indptr: _Array,
+        indices: _Array,
+        data: _Array,
+        inner: int,
+        by_rows: bool,
+        offset: int,
+        out: _Array,
+    ) -> None: ...
+    def apply_adjoint(self, Y: _Array, offset: int, out: _Array) -> None: ...

@@ -6,6 +6,14 @@ changing the import is the migration. They call the functional API.
 
 from corange.estimators._fastrp import FastRP
 from corange.estimators._pca import PCA
+from corange.estimators._random_projection import FastJL, GaussianRandomProjection, SparseRandomProjection
 from corange.estimators._truncated_svd import TruncatedSVD
 
-__all__ = ["PCA", "FastRP", "TruncatedSVD"]
+__all__ = [
+    "PCA",
+    "FastJL",
+    "FastRP",
+    "GaussianRandomProjection",
+    "SparseRandomProjection",
+    "TruncatedSVD",
+]

@@ -1,0 +1,111 @@
+"""Dense random sketches."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from corange import _core
+from corange._operators import Stored
+from corange.sketching._base import Sketch, draw
+
+__all__ = ["Gaussian", "Rademacher"]
+
+Array = npt.NDArray[Any]
+
+_STREAM = 101
+
+
+class _Dense(Sketch):
+    """Independent entries: row j of S.T is row j of the random matrix."""
+
+    _kind: str
+
+    def _entries(self, dtype: Any) -> Array:
+        """Return S.T."""
+        entries = draw(self._kind, self.seed, _STREAM, self.start, self.shape[::-1], dtype)
+        entries *= entries.dtype.type(1 / np.sqrt(self.size))
+        return entries
+
+    def _apply(self, A: Stored) -> Array:
+        return A.transpose().product(self._entries(A.dtype)).T
+
+    def _apply_transposed(self, Y: Array) -> Array:
+        entries = self._entries(Y.dtype)
+        out = np.empty((entries.shape[0], Y.shape[1]), Y.dtype)
+        _core.DenseOperator(entries).apply(Y, out)
+        return out
+
+
+class Gaussian(_Dense):
+    """Independent normal entries of variance ``1 / size``: the sketch with the best known guarantees.
+
+    Parameters
+    ----------
+    size : int
+        Rows of S. ``2 r`` embeds a subspace of dimension r for solving least squares, and
+        ``johnson_lindenstrauss_min_dim`` tells how many keep the distances of points.
+    n : int
+        Columns of S: the dimension that is compressed.
+    random_state : int, Generator, RandomState or None, default=None
+        Seed; the same integer is the same operator.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is not an integer or out of range; on use, A does not fit or is not finite.
+
+    Notes
+    -----
+    ``2 size nnz(A)`` flops and one pass over A. S is made when it is applied and takes ``size * n`` numbers
+    of working memory: cut it into blocks ``S[:, i:j]`` where that is too much. Blocks of S have the same bits
+    as in the whole; products are the same up to the order of summation.
+
+    References
+    ----------
+    .. [1] W. B. Johnson and J. Lindenstrauss, "Extensions of Lipschitz mappings into a Hilbert space",
+       Contemp. Math. 26, 1984, doi:10.1090/conm/026/737400.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from corange.sketching import Gaussian
+    >>> S = Gaussian(20, 1000, random_state=0)
+    >>> (S @ np.ones((1000, 3))).shape
+    (20, 3)
+    """
+
+    _kind = "normal"
+
+
+class Rademacher(_Dense):
+    """Independent entries ``+-1 / sqrt(size)``: like `Gaussian`, bounded and quicker to draw.
+
+    Parameters
+    ----------
+    size, n, random_state
+        As in `Gaussian`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `Gaussian`.
+
+    Notes
+    -----
+    Cost and memory are those of `Gaussian`.
+
+    References
+    ----------
+    .. [1] D. Achlioptas, "Database-friendly random projections", J. Comput. Syst. Sci. 66, 2003,
+       doi:10.1016/S0022-0000(03)00025-4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from corange.sketching import Rademacher
+    >>> bool(np.all(np.abs(Rademacher(4, 10, random_state=0).toarray()) == 0.5))
+    True
+    """
+
+    _kind = "sign"

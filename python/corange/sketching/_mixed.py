@@ -1,0 +1,319 @@
+"""Sketches with sparse rows, with or without mixing by a Walsh-Hadamard transform first."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
+from numbers import Real
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from corange import _core
+from corange._fwht import fwht
+from corange._operators import Stored
+from corange._random import RandomState
+from corange._validation import check_choice, check_integer, check_nonnegative, check_proportion, shown
+from corange.sketching._base import Sketch, draw
+
+__all__ = ["SRHT", "FastJL", "VerySparse", "as_scipy", "dense_chunks", "random_order"]
+
+Array = npt.NDArray[Any]
+
+_SIGNS, _PLACES, _VALUES = 103, 104, 105
+_CHUNK = 1 << 22  # entries of sparse data that are dense at a time
+_TILE = 1024  # columns of a very sparse sketch with random numbers of their own
+
+
+class _SparseRows(Sketch):
+    """S = P H D or S = P, with P in compressed form."""
+
+    _mixed = True
+
+    @abstractmethod
+    def _rows(self, dtype: Any) -> Any:
+        """Return P, a CSR matrix; for a sketch without mixing its columns `start` to the end of the block."""
+
+    def _signs(self, dtype: Any) -> Array | None:
+        if not self._mixed:
+            return None
+        length = 1 << (self.length - 1).bit_length()
+        signs: Array = draw("sign", self.seed, _SIGNS, 0, (1, length), dtype)[0]
+        return signs
+
+    def _apply(self, A: Stored) -> Array:
+        rows, signs = self._rows(A.dtype), self._signs(A.dtype)
+        if A.kind != "dense" and signs is None:
+            product: Array = (rows @ as_scipy(A)).toarray()
+            return product
+        out = np.empty((A.shape[1], self.size), A.dtype)
+        start = self.start if self._mixed else 0
+        for i, samples in dense_chunks(A.transpose()):
+            _core.sparse_rows_apply(
+                rows.indptr,
+                rows.indices,
+                rows.data,
+                rows.shape[1],
+                signs,
+                samples,
+                start,
+                out[i : i + len(samples)],
+            )
+        return out.T
+
+    def _apply_transposed(self, Y: Array) -> Array:
+        product = np.asarray(self._rows(Y.dtype).T @ Y)
+        signs = self._signs(Y.dtype)
+        if signs is None:
+            return product
+        fwht(product, axis=0, norm="none", out=product)
+        product *= signs[:, np.newaxis]
+        return product[self.start : self.start + self.shape[1]]
+
+
+class VerySparse(_SparseRows):
+    """Entries ``+-sqrt(s / size)`` with probability ``1 / s``, else 0 (Achlioptas; Li, Hastie and Church).
+
+    Parameters
+    ----------
+    size : int
+        Rows of S.
+    n : int
+        Columns of S.
+    s : float, "sqrt" or "achlioptas", default="sqrt"
+        One entry in s is not zero. "sqrt" is the square root of n, "achlioptas" 3. With large s, data whose
+        weight sits in few entries need more rows.
+    random_state : int, Generator, RandomState or None, default=None
+        Seed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is of the wrong kind or out of range; on use, A does not fit or is not finite.
+
+    Notes
+    -----
+    ``2 size nnz(A) / s`` flops and one pass over A. Columns of S have the same bits in every block.
+
+    References
+    ----------
+    .. [1] P. Li, T. Hastie and K. Church, "Very sparse random projections", KDD 2006,
+       doi:10.1145/1150402.1150436.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from corange.sketching import VerySparse
+    >>> S = VerySparse(100, 400, s="achlioptas", random_state=0)
+    >>> bool(abs(np.mean(S.toarray() != 0) - 1 / 3) < 0.02)
+    True
+    """
+
+    _mixed = False
+
+    def __init__(
+        self,
+        size: int,
+        n: int,
+        *,
+        s: float | Literal["sqrt", "achlioptas"] = "sqrt",
+        random_state: RandomState = None,
+    ) -> None:
+        super().__init__(size, n, random_state)
+        if isinstance(s, str):
+            check_choice("s", s, ("sqrt", "achlioptas"))
+        elif check_nonnegative("s", s) < 1:
+            raise ValueError(f"s must be at least 1, got {shown(s)}.")
+        self.s = {"sqrt": math.sqrt(self.length), "achlioptas": 3.0}[s] if isinstance(s, str) else float(s)
+
+    def _rows(self, dtype: Any) -> Any:
+        stop = self.start + self.shape[1]
+        indices, counts, signs = [], [], []
+        for tile in range(self.start // _TILE, (stop - 1) // _TILE + 1):
+            places = _bernoulli(self.seed, tile, _TILE * self.size, 1 / self.s)
+            column = places // self.size + tile * _TILE
+            kept = (column >= self.start) & (column < stop)
+            indices.append((places % self.size)[kept])
+            counts.append(column[kept] - self.start)
+            signs.append(draw("sign", self.seed, _VALUES, tile, (1, len(places)), dtype)[0][kept])
+        data = np.concatenate(signs) * dtype.type(math.sqrt(self.s / self.size))
+        coordinates = (np.concatenate(indices), np.concatenate(counts))
+        return scipy.sparse.csr_array((data, coordinates), shape=self.shape)
+
+
+class SRHT(_SparseRows):
+    """Subsampled randomized Hadamard transform: random signs, Walsh-Hadamard transform, random rows of it.
+
+    Parameters
+    ----------
+    size : int
+        Rows of S, at most n rounded up to a power of two. ``2 r`` to ``4 r`` embed a subspace of dimension r.
+    n : int
+        Columns of S; vectors are padded with zeros to the next power of two.
+    random_state : int, Generator, RandomState or None, default=None
+        Seed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is not an integer or out of range; on use, A does not fit or is not finite.
+
+    Notes
+    -----
+    ``n log2 n`` additions a column of A, however large `size` is, and one pass. Rows are drawn without
+    replacement: with ``size = n`` a power of two S is orthogonal. A block ``S[:, i:j]`` costs as much as all
+    of S.
+
+    References
+    ----------
+    .. [1] J. A. Tropp, "Improved analysis of the subsampled randomized Hadamard transform", Adv. Adapt. Data
+       Anal. 3, 2011, doi:10.1142/S1793536911000787.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from corange.sketching import SRHT
+    >>> S = SRHT(16, 16, random_state=0).toarray()
+    >>> np.allclose(S.T @ S, np.eye(16))
+    True
+    """
+
+    def __init__(self, size: int, n: int, *, random_state: RandomState = None) -> None:
+        super().__init__(size, n, random_state)
+        check_integer("size", size, low=1, high=1 << (self.length - 1).bit_length())
+
+    def _rows(self, dtype: Any) -> Any:
+        length = 1 << (self.length - 1).bit_length()
+        places = random_order(self.seed, length)[: self.size]
+        data = np.full(self.size, 1 / math.sqrt(self.size), dtype)
+        return scipy.sparse.csr_array((data, places, np.arange(self.size + 1)), shape=(self.size, length))
+
+
+class FastJL(_SparseRows):
+    """Fast Johnson-Lindenstrauss transform: signs, Walsh-Hadamard transform, sparse Gaussian matrix.
+
+    Parameters
+    ----------
+    size : int
+        Rows of S; see `corange.johnson_lindenstrauss_min_dim`.
+    n : int
+        Columns of S; vectors are padded with zeros to the next power of two.
+    density : {"auto", "classical"} or float, default="auto"
+        Part of the sparse matrix that is not zero. "auto" follows the analysis of 2022 [2]_,
+        ``c / n * max(eps log(points)**2 / log(1 / eps), log(points))``, "classical" that of 2009 [1]_,
+        ``c / n * log(points)**2``.
+    constant : float, default=1.0
+        The c of these rules, which theory leaves open.
+    points : int, default=10000
+        How many points keep their distances; with `size` it determines eps.
+    random_state : int, Generator, RandomState or None, default=None
+        Seed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is of the wrong kind or out of range; on use, A does not fit or is not finite.
+
+    Notes
+    -----
+    ``n log2 n + 2 size n density`` flops a column of A and one pass. A block ``S[:, i:j]`` costs as much as
+    all of S.
+
+    References
+    ----------
+    .. [1] N. Ailon and B. Chazelle, "The fast Johnson-Lindenstrauss transform and approximate nearest
+       neighbors", SIAM J. Comput. 39, 2009, doi:10.1137/060673096.
+    .. [2] O. N. Fandina, M. M. Hogsgaard and K. G. Larsen, "The fast Johnson-Lindenstrauss transform is even
+       faster", 2022, arXiv:2204.01800.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from corange.sketching import FastJL
+    >>> X = np.ones((5, 300))
+    >>> (X @ FastJL(64, 300, random_state=0).T).shape
+    (5, 64)
+    """
+
+    def __init__(
+        self,
+        size: int,
+        n: int,
+        *,
+        density: float | Literal["auto", "classical"] = "auto",
+        constant: float = 1.0,
+        points: int = 10_000,
+        random_state: RandomState = None,
+    ) -> None:
+        super().__init__(size, n, random_state)
+        self.points = check_integer("points", points, low=2)
+        self.constant = check_nonnegative("constant", constant)
+        if self.constant == 0:
+            raise ValueError(f"constant must be positive, got {shown(constant)}.")
+        self.density = self._density(density)
+
+    def _density(self, density: object) -> float:
+        if isinstance(density, Real) and density != 1:
+            return check_proportion("density", density)
+        if isinstance(density, Real):
+            return 1.0
+        kind = check_choice("density", density, ("auto", "classical"))
+        log = math.log(self.points)
+        eps = _distortion(self.size, self.points)
+        weight = log**2 if kind == "classical" else max(eps * log**2 / math.log(1 / eps), log)
+        return min(1.0, self.constant * weight / (1 << (self.length - 1).bit_length()))
+
+    def _rows(self, dtype: Any) -> Any:
+        length = 1 << (self.length - 1).bit_length()
+        places = _bernoulli(self.seed, 0, self.size * length, self.density)
+        data = draw("normal", self.seed, _VALUES, 0, (1, max(len(places), 1)), dtype)[0][: len(places)]
+        data *= dtype.type(1 / math.sqrt(self.density * self.size * length))
+        indptr = np.searchsorted(places, np.arange(self.size + 1) * length)
+        return scipy.sparse.csr_array((data, places % length, indptr), shape=(self.size, length))
+
+
+def _distortion(size: int, points: int) -> float:
+    """Solve ``size = 4 log(points) / (eps**2 / 2 - eps**3 / 3)`` for eps, which is at most 1/2."""
+    wanted, low, high = 4 * math.log(points) / size, 0.0, 0.5
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if middle**2 / 2 - middle**3 / 3 < wanted else (low, middle)
+    return high
+
+
+def _bernoulli(seed: int, row: int, total: int, q: float) -> npt.NDArray[np.int64]:
+    """Places below `total` that independent coins of probability q choose, by geometric skips."""
+    if q >= 1:
+        return np.arange(total)
+    count = int(total * q + 6 * math.sqrt(total * q) + 16)
+    while True:
+        u = draw("uniform", seed, _PLACES, row, (1, count))[0]
+        skips = np.minimum(np.log1p(-u) / math.log1p(-q), total).astype(np.int64)
+        places = np.cumsum(skips + 1) - 1
+        if places[-1] >= total:
+            return places[: np.searchsorted(places, total)]
+        count *= 2
+
+
+def random_order(seed: int, n: int) -> npt.NDArray[np.int64]:
+    """Return a random permutation of 0 .. n - 1."""
+    return np.argsort(draw("uniform", seed, _PLACES, 0, (1, n))[0], kind="stable")
+
+
+def as_scipy(A: Stored) -> Any:
+    """Sparse data as a SciPy array, sharing memory."""
+    indptr, indices, data = A.arrays
+    make = scipy.sparse.csr_array if A.kind == "csr" else scipy.sparse.csc_array
+    return make((data, indices, indptr), shape=A.shape)
+
+
+def dense_chunks(A: Stored) -> Iterator[tuple[int, Array]]:
+    """Rows as dense arrays: all at once if they are, else as many at a time as are soon forgotten."""
+    if A.kind == "dense":
+        yield 0, A.arrays[0]
+        return
+    rows = as_scipy(A).tocsr()
+    step = max(64, _CHUNK // A.shape[1])
+    for i in range(0, A.shape[0], step):
+        yield i, rows[i : i + step].toarray()

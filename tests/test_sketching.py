@@ -1,0 +1,255 @@
+"""Sketch operators: exact properties exactly, statistical ones within six standard errors, at fixed seeds."""
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy.sparse.linalg import aslinearoperator
+from threadpoolctl import threadpool_limits
+
+import corange as cr
+from corange import sketching
+
+MAKERS = {
+    "Gaussian": sketching.Gaussian,
+    "Rademacher": sketching.Rademacher,
+    "SparseSign": lambda size, n, **o: sketching.SparseSign(size, n, nnz=min(4, size), **o),
+    "CountSketch": sketching.CountSketch,
+    "VerySparse": lambda size, n, **o: sketching.VerySparse(size, n, s="achlioptas", **o),
+    "SRHT": sketching.SRHT,
+    "SRFT": sketching.SRFT,
+    "FastJL": sketching.FastJL,
+    "FastJL(q)": lambda size, n, **o: sketching.FastJL(size, n, density=0.2, **o),
+    "RowSampling": sketching.RowSampling,
+}
+every_sketch = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+
+
+def layouts(A):
+    wide = np.zeros((2 * A.shape[0], 3 * A.shape[1]), A.dtype)
+    wide[::-2, ::3] = A
+    return [A, np.asfortranarray(A), wide[::-2, ::3], sp.csr_array(A), sp.csc_matrix(A), sp.coo_array(A)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("size", "n"), [(1, 1), (20, 70), (16, 64)])
+@every_sketch
+def test_products_equal_the_matrix_for_every_kind_of_input(make, size, n, dtype):
+    A = np.random.default_rng(n).standard_normal((n, 33)).astype(dtype)
+    A[np.abs(A) < 0.5] = 0
+    S = make(size, n, random_state=3)
+    wanted = S.toarray() @ A.astype(float)
+    tol = 40 * np.finfo(dtype).eps * np.abs(S.toarray()).sum(1).max() * np.abs(A).max()
+    for M in layouts(A):
+        for result in (S @ M, (M.T @ S.T).T):
+            assert result.dtype == dtype
+            np.testing.assert_allclose(result, wanted, rtol=0, atol=tol)
+    np.testing.assert_allclose(S @ A[:, 0], wanted[:, 0], atol=tol)
+    np.testing.assert_allclose(A[:, 0] @ S.T, wanted[:, 0], atol=tol)
+    np.testing.assert_allclose(S._left(aslinearoperator(A)), wanted, atol=tol)
+    Y = np.random.default_rng(1).standard_normal((size, 5))
+    np.testing.assert_allclose(S.T @ Y, S.toarray().T @ Y, atol=1e-12)
+
+
+@every_sketch
+def test_a_block_is_that_block_of_the_whole(make):
+    S, A = make(40, 3000, random_state=5), np.random.default_rng(0).standard_normal((3000, 3))
+    whole, block = S.toarray(), S[:, 900:2500]
+    assert block.shape == (40, 1600)
+    assert np.array_equal(block.toarray(), whole[:, 900:2500])
+    assert np.array_equal(block[:, 100:200].toarray(), whole[:, 1000:1100])
+    total = sum(S[:, i : i + 700] @ A[i : i + 700] for i in range(0, 3000, 700))
+    np.testing.assert_allclose(total, S @ A, atol=1e-11)
+    with pytest.raises(TypeError, match=r"S\[:, i:j\]"):
+        S[3]
+    with pytest.raises(ValueError, match="at least one column"):
+        S[:, 5:5]
+
+
+@every_sketch
+def test_same_seed_same_bits_on_any_number_of_threads(make):
+    A = np.random.default_rng(0).standard_normal((2100, 70))
+    results = []
+    for threads in (1, 2, 3, 7):
+        with threadpool_limits(threads):
+            S = make(32, 2100, random_state=9)
+            results.append((S @ A, A.T @ S.T, S @ sp.csr_array(A), S.toarray()))
+    for other in results[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(results[0], other, strict=True))
+    for again in (copy.copy(S), pickle.loads(pickle.dumps(S)), make(32, 2100, random_state=S.seed)):
+        assert np.array_equal(again.toarray(), S.toarray())
+    assert not np.array_equal(make(32, 2100, random_state=10).toarray(), S.toarray())
+
+
+@every_sketch
+def test_linear(make):
+    S, rng = make(16, 128, random_state=1), np.random.default_rng(2)
+    A, B = rng.standard_normal((2, 128, 7))
+    np.testing.assert_allclose(S @ (2 * A - 3 * B), 2 * (S @ A) - 3 * (S @ B), atol=1e-12)
+
+
+@every_sketch
+def test_squared_norms_are_kept_on_average(make):
+    x = np.random.default_rng(3).standard_normal(60) * np.arange(60)
+    x /= np.linalg.norm(x)
+    norms = np.array([np.sum((make(12, 60, random_state=seed) @ x) ** 2) for seed in range(400)])
+    assert abs(norms.mean() - 1) < 6 * norms.std() / 20
+
+
+@pytest.mark.parametrize("name", [name for name in MAKERS if name != "RowSampling"])
+def test_distances_and_subspaces_are_kept(name):
+    # 500 rows, 45 pairs, dimension 10: 0.4 is six standard deviations of a squared norm.
+    rng = np.random.default_rng(4)
+    points = np.vstack([rng.standard_normal((5, 1000)), np.eye(1000)[:5]])
+    S = MAKERS[name](500, 1000, random_state=6)
+    pairs = points[:, None] - points[None]
+    ratio = np.linalg.norm(pairs @ S.toarray().T, axis=2) ** 2 / np.maximum(
+        np.linalg.norm(pairs, axis=2) ** 2, 1e-9
+    )
+    off = ratio[~np.eye(10, dtype=bool)]
+    assert np.abs(off - 1).max() < 0.4
+    Q = np.linalg.qr(rng.standard_normal((1000, 10)))[0]
+    singular = np.linalg.svd(S @ Q, compute_uv=False)
+    assert singular.max() < 1.4
+    assert singular.min() > 0.6
+
+
+@pytest.mark.parametrize(("make", "n"), [(sketching.SRHT, 64), (sketching.SRFT, 60), (sketching.SRFT, 1)])
+def test_transforms_of_full_size_are_orthogonal(make, n):
+    S = make(n, n, random_state=0).toarray()
+    np.testing.assert_allclose(S.T @ S, np.eye(n), atol=1e-13)
+
+
+@pytest.mark.parametrize("n", [70, 64])
+def test_sparse_sign_sums_dense_and_sparse_to_the_same_bits(n):
+    A = np.random.default_rng(0).standard_normal((n, 20))
+    S = sketching.SparseSign(30, n, random_state=0)
+    results = [S @ M for M in (A, np.asfortranarray(A), sp.csr_array(A), sp.csc_array(A))]
+    assert all(np.array_equal(results[0], other) for other in results[1:])
+    assert np.all((S.toarray() != 0).sum(axis=0) == 8)
+
+
+def test_number_of_entries_of_random_patterns():
+    S = sketching.VerySparse(100, 5000, s=20.0, random_state=0)
+    for pattern, total, q in [
+        (S.toarray() != 0, 500_000, 1 / 20),
+        (
+            sketching.FastJL(256, 1024, density=0.03, random_state=0)._rows(np.dtype(float)).toarray() != 0,
+            2**18,
+            0.03,
+        ),
+    ]:
+        assert abs(pattern.sum() - total * q) < 6 * math.sqrt(total * q)
+        rows = pattern.sum(axis=1)
+        expected = rows.sum() / len(rows)
+        freedom = len(rows) - 1
+        assert np.sum((rows - expected) ** 2) / expected < freedom + 6 * math.sqrt(2 * freedom)
+    assert set(np.unique(np.abs(S.toarray()))) == {0.0, math.sqrt(20 / 100)}
+
+
+def test_variance_of_fast_jl_for_a_fixed_mixed_vector():
+    # Var ||S x||^2 = (2 + 3 (1/q - 1) sum z^4) / size for z = H D x; here z has two equal entries.
+    q, size = 0.25, 16
+    S0 = sketching.FastJL(size, 64, density=q, random_state=0)
+    norms = []
+    for seed in range(5000):
+        P = sketching.FastJL(size, 64, density=q, random_state=seed)._rows(np.dtype(float))
+        norms.append(np.sum((P.toarray()[:, :2].sum(1) * math.sqrt(64 / 2)) ** 2))
+    wanted = (2 + 3 * (1 / q - 1) * 0.5) / size
+    assert abs(np.var(norms) / wanted - 1) < 0.15  # kurtosis about 8: six standard errors of a variance
+    assert S0.density == q
+
+
+def test_fast_jl_densities_follow_their_rules():
+    log = math.log(1000)
+    classical = sketching.FastJL(2**20, 1024, density="classical", points=1000)
+    new = sketching.FastJL(2**20, 1024, points=1000)
+    assert classical.density == pytest.approx(log**2 / 1024)
+    assert new.density == pytest.approx(log / 1024)
+    assert sketching.FastJL(2**20, 1024, constant=2.0, points=1000).density == pytest.approx(2 * log / 1024)
+    assert sketching.FastJL(8, 2).density == 1.0
+
+
+def test_far_too_sparse_a_sketch_fails_on_spikes():
+    # A vector that mixing turns into a spike is lost by a P that is fifty times too sparse.
+    sound = sketching.FastJL(256, 1024, random_state=0)
+    thin = sketching.FastJL(256, 1024, density=sound.density / 50, random_state=0)
+    spikes = np.linalg.norm(thin._rows(np.dtype(float)).toarray(), axis=0) * 32
+    assert (spikes == 0).mean() > 0.1
+    assert (np.linalg.norm(sound._rows(np.dtype(float)).toarray(), axis=0) == 0).mean() < 0.01
+
+
+def test_row_sampling_follows_its_probabilities():
+    weights = np.array([1.0, 2, 3, 4])
+    S = sketching.RowSampling(10_000, 4, probabilities=weights, random_state=0)
+    counts = np.bincount(S.indices, minlength=4)
+    assert np.sum((counts - 1000 * weights) ** 2 / (1000 * weights)) < 3 + 6 * math.sqrt(6) + 20
+    A = np.zeros((50, 2))
+    A[:, 0], A[7, 1] = 1, 1
+    for M in (A, sp.csr_array(A), sp.csc_array(A)):
+        leverage = sketching.RowSampling.of(M, 200, random_state=0)
+        assert np.mean(leverage.indices == 7) > 0.3
+        squared = sketching.RowSampling.of(M, 2000, "squared-length", random_state=0)
+        assert abs(np.mean(squared.indices == 7) - 2 / 51) < 6 * math.sqrt(0.04 / 2000)
+
+
+@pytest.mark.parametrize("kind", cr.sketching._sketch.KINDS)
+def test_one_line(kind):
+    A = np.random.default_rng(0).standard_normal((90, 12))
+    rows = cr.sketch(A, 30, kind=kind, random_state=0)
+    assert rows.shape == (30, 12)
+    assert np.array_equal(cr.sketch(A.T, 30, kind=kind, axis=1, random_state=0), rows.T)
+    assert np.array_equal(cr.sketch(A, 30, kind=kind, random_state=0), rows)
+
+
+def test_rows_from_a_source_are_read_in_blocks():
+    class Rows:
+        shape, dtype = (5000, 40), np.dtype(float)
+        data = np.random.default_rng(0).standard_normal((5000, 40))
+
+        def __getitem__(self, rows):
+            return self.data[rows]
+
+    for kind in ("gaussian", "sparse-sign", "srht"):
+        np.testing.assert_allclose(
+            cr.sketch(Rows(), 50, kind=kind, random_state=0),
+            cr.sketch(Rows.data, 50, kind=kind, random_state=0),
+            atol=1e-11,
+        )
+        np.testing.assert_allclose(
+            cr.sketch(Rows(), 10, kind=kind, axis=1, random_state=0),
+            cr.sketch(Rows.data, 10, kind=kind, axis=1, random_state=0),
+            atol=1e-11,
+        )
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: sketching.Gaussian(0, 5), ValueError, "size"),
+        (lambda: sketching.Gaussian(2.0, 5), TypeError, "size"),
+        (lambda: sketching.Gaussian(2, 0), ValueError, "n must"),
+        (lambda: sketching.SparseSign(4, 5, nnz=5), ValueError, "nnz"),
+        (lambda: sketching.SparseSign(4, 5), ValueError, "nnz"),
+        (lambda: sketching.SRHT(9, 5), ValueError, "size"),
+        (lambda: sketching.SRFT(6, 5), ValueError, "size"),
+        (lambda: sketching.VerySparse(6, 5, s=0.5), ValueError, "s must"),
+        (lambda: sketching.VerySparse(6, 5, s="dense"), ValueError, "s must"),
+        (lambda: sketching.FastJL(6, 5, density=2.0), ValueError, "density"),
+        (lambda: sketching.FastJL(6, 5, constant=0), ValueError, "constant"),
+        (lambda: sketching.RowSampling(6, 5, probabilities=[1, 2]), ValueError, "probabilities"),
+        (lambda: sketching.RowSampling.of(np.ones((3, 2)), 2, "norm"), ValueError, "method"),
+        (lambda: sketching.Gaussian(6, 5) @ np.ones((4, 3)), ValueError, "5 rows"),
+        (lambda: np.ones((3, 4)) @ sketching.Gaussian(6, 5).T, ValueError, "5 columns"),
+        (lambda: sketching.Gaussian(6, 2) @ np.array([[np.nan], [1]]), ValueError, "finite"),
+        (lambda: cr.sketch(np.ones((5, 5)), 2, kind="magic"), ValueError, "kind"),
+        (lambda: cr.sketch(np.ones((5, 5)), 2, axis=2), ValueError, "axis"),
+        (lambda: cr.sketch(np.ones((5, 5)), 0), ValueError, "size"),
+    ],
+)
+def test_illegal_arguments(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
