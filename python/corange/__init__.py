@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from corange._estimate import estimate_error as estimate_error
     from corange._estimate import estimate_norm as estimate_norm
     from corange._exceptions import ConvergenceWarning as ConvergenceWarning
+    from corange._fwht import fwht as fwht
     from corange._nystrom import generalized_nystrom as generalized_nystrom
     from corange._nystrom import nystrom as nystrom
     from corange._product_result import ProductResult as ProductResult
     from corange._products import matmul_sketch as matmul_sketch
-    from corange._fwht import fwht as fwht
     from corange._qb import qb as qb
     from corange._qb import range_finder as range_finder
     from corange._report import Iteration as Iteration
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from corange._results import load as load
     from corange._svd import svd as svd
     from corange.estimators import PCA as PCA
-    from corange.estimators import FastRP as FastRP
     from corange.estimators import FastJL as FastJL
+    from corange.estimators import FastRP as FastRP
     from corange.estimators import GaussianRandomProjection as GaussianRandomProjection
     from corange.estimators import SparseRandomProjection as SparseRandomProjection
     from corange.estimators import TruncatedSVD as TruncatedSVD

@@ -12,12 +12,14 @@ from corange._random import RandomState, random_key
 from corange._rows import Rows, adjoint_product, frobenius_norm, largest_norm
 from corange._validation import check_boolean, check_choice, check_integer
 from corange.sketching._coordinated import CoordinatedSample
+from corange.sketching._dense import Gaussian
+from corange.sketching._sign import CountSketch
 
 __all__ = ["matmul_sketch"]
 
 Array = npt.NDArray[Any]
 
-_METHODS = ("coordinated-priority", "coordinated-threshold", "row-sampling")
+_METHODS = ("coordinated-priority", "coordinated-threshold", "row-sampling", "gaussian", "countsketch")
 
 # The stream that chooses rows when both matrices are at hand.
 _CHOICES = 2**64 - 4
@@ -32,7 +34,7 @@ def matmul_sketch(
     random_state: RandomState = None,
     check_finite: bool = True,
 ) -> ProductResult:
-    """Estimate the product ``A.T @ B`` of two matrices with as many rows, from a few rows of each.
+    """Estimate the product ``A.T @ B`` of two matrices with as many rows, from small stand-ins of both.
 
     Parameters
     ----------
@@ -42,12 +44,14 @@ def matmul_sketch(
         Likewise.
     size : int
         Rows of each sample or sketch, at least 2. The error falls with its square root.
-    method : {"coordinated-priority", "coordinated-threshold", "row-sampling"}, default="coordinated-priority"
+    method : str, default="coordinated-priority"
         - "coordinated-priority", "coordinated-threshold": `corange.sketching.CoordinatedSample` of A and of
           B, which could also be made at different places and times. Best for rows with few nonzeros or norms
           that vary.
         - "row-sampling": rows i are drawn with probability proportional to ``||a_i|| * ||b_i||``, the best
           there is for independent draws; needs both matrices at once.
+        - "gaussian", "countsketch": ``(S @ A).T @ (S @ B)`` with a `corange.sketching.Gaussian` or
+          `corange.sketching.CountSketch` S of `size` rows; for dense rows of even length.
     random_state : None, int, Generator or RandomState, default=None
         The same integer always gives the same bits, on any number of threads.
     check_finite : bool, default=True
@@ -57,7 +61,7 @@ def matmul_sketch(
     -------
     ProductResult
         Unpacks into the estimate, of shape (n, p), and its estimated error in the Frobenius norm. The
-        estimate is sparse if A and B are.
+        estimate is sparse if A and B are, but for linear sketches.
 
     Raises
     ------
@@ -74,8 +78,10 @@ def matmul_sketch(
     a row that contributes. All methods are unbiased. The mean of the squared error is at most
     ``2 / (size - 1) * ||A||_F**2 * ||B||_F**2`` for priority sampling, with size in place of size - 1 for
     threshold sampling [1]_, and equals ``((sum_i ||a_i|| ||b_i||)**2 - ||A'B||_F**2) / size`` for row
-    sampling [2]_. Each `error` is the root of an unbiased estimate of this mean; samples of all rows that are
-    not zero give the exact product.
+    sampling [2]_. With N for ``||A||_F**2 * ||B||_F**2`` it equals ``(N + ||A'B||_F**2) / size`` for Gaussian
+    sketches and ``(N + ||A'B||_F**2 - 2 * sum_i ||a_i||**2 ||b_i||**2) / size`` for CountSketch, at the cost
+    of ``S @ A``. Each `error` is the root of an unbiased estimate of this mean; samples of all rows that
+    are not zero give the exact product.
 
     References
     ----------
@@ -103,6 +109,10 @@ def matmul_sketch(
         raise ValueError(f"A and B must have as many rows, got {left.shape[0]} and {right.shape[0]}.")
     if method == "row-sampling":
         return _row_sampling(left, right, size, seed)
+    if method in ("gaussian", "countsketch"):
+        kind = Gaussian if method == "gaussian" else CountSketch
+        sketches = kind(size, left.shape[0], random_state=seed)
+        return _linear(left.norms(), right.norms(), sketches @ A, sketches @ B, method)
     kind = method.removeprefix("coordinated-")
     first, second = (CoordinatedSample._of_rows(rows, size, kind, seed) for rows in (left, right))
     return first.combine(second)
@@ -128,3 +138,17 @@ def _row_sampling(A: Rows, B: Rows, size: int, seed: int) -> ProductResult:
     error = whole * math.sqrt(max(1.0 - share**2, 0.0) / (size - 1))
     bound = whole / math.sqrt(size)
     return ProductResult(product, error, bound, "optimal row sampling", (rows.size, rows.size), rows.size)
+
+
+def _linear(first: Array, second: Array, SA: Array, SB: Array, method: str) -> ProductResult:
+    """Multiply sketches; norms of the rows tell the variance, together with the norm of the estimate."""
+    product = adjoint_product(np.ascontiguousarray(SA), np.ascontiguousarray(SB))
+    norms, size = (frobenius_norm(first), frobenius_norm(second)), SA.shape[0]
+    whole = norms[0] * norms[1]
+    if whole == 0.0:
+        return ProductResult(product, 0.0, 0.0, method, (size, size), size)
+    together = np.square(first / norms[0] * (second / norms[1])).sum() if method == "countsketch" else 0.0
+    share = frobenius_norm(product) / whole
+    error = whole * math.sqrt(max(1.0 + share**2 - 2.0 * together, 0.0) / (size + 1))
+    bound = whole * math.sqrt(2.0 / size)
+    return ProductResult(product, error, bound, f"{method} sketches", (size, size), size)
