@@ -110,8 +110,8 @@ def matmul_sketch(
     if method == "row-sampling":
         return _row_sampling(left, right, size, seed)
     if method in ("gaussian", "countsketch"):
-        kind = Gaussian if method == "gaussian" else CountSketch
-        sketches = kind(size, left.shape[0], random_state=seed)
+        family = Gaussian if method == "gaussian" else CountSketch
+        sketches = family(size, left.shape[0], random_state=seed)
         return _linear(left.norms(), right.norms(), sketches @ A, sketches @ B, method)
     kind = method.removeprefix("coordinated-")
     first, second = (CoordinatedSample._of_rows(rows, size, kind, seed) for rows in (left, right))
