@@ -81,6 +81,36 @@ def _pca(A: Any, seed: int) -> Arrays:
     return scores, model.components_, model.singular_values_, model.mean_
 
 
+def _matmul_sketch(A: Any, seed: int) -> Arrays:
+    rows = np.shape(A)[0] if np.ndim(A) or hasattr(A, "shape") else 1
+    B = np.random.default_rng(1).standard_normal((max(rows, 1), 3), dtype=np.float32)
+    product, error = cr.matmul_sketch(A, B, 40, random_state=seed)
+    return product, np.array(error)
+
+
+def _generalized_nystrom(A: Any, seed: int) -> Arrays:
+    return tuple(cr.generalized_nystrom(A, _rank(A), random_state=seed))
+
+
+def _streaming_svd(A: Any, seed: int) -> Arrays:
+    shape = np.shape(A) if len(np.shape(A)) == 2 else (1, 1)
+    stream = cr.sketching.StreamingSVD(
+        tuple(max(side, 1) for side in shape), _rank(A), dtype=_precision(A), random_state=seed
+    )
+    return tuple(stream.partial_fit(A).result())
+
+
+def _frequent_directions(A: Any, seed: int) -> Arrays:
+    sketch, bound = cr.sketching.FrequentDirections(8).partial_fit(A).result()
+    return sketch, np.array(bound)
+
+
+def _precision(A: Any) -> type:
+    """Single precision for single and half, as the functions choose by themselves."""
+    dtype = np.dtype(getattr(A, "dtype", float))
+    return np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64
+
+
 def _sketch(kind: str) -> Callable[[Any, int], Arrays]:
     return lambda A, seed: (cr.sketch(A, 4, kind=kind, axis=1, random_state=seed),)
 
@@ -114,6 +144,10 @@ ENTRIES = [
     Entry("qb", _qb, (0, 1)),
     Entry("range_finder", _range_finder, (0,)),
     Entry("estimate_norm", _estimate_norm, (1,)),
+    Entry("matmul_sketch", _matmul_sketch, (1, 1), accepts=frozenset({"dense", "sparse", "rows"})),
+    Entry("generalized_nystrom", _generalized_nystrom, (0, 1, 0)),
+    Entry("StreamingSVD", _streaming_svd, (0, 1, 0)),
+    Entry("FrequentDirections", _frequent_directions, (1, 2), accepts=frozenset({"dense", "sparse", "rows"})),
     Entry("TruncatedSVD", _truncated_svd, (1, 0, 1), accepts=_IN_MEMORY, minimum=(1, 2)),
     Entry("PCA", _pca, (1, 0, 1, 1), accepts=_IN_MEMORY, minimum=(2, 1)),
     Entry("sketch(sparse-sign)", _sketch("sparse-sign"), (1,)),

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from corange._estimate import estimate_norm as estimate_norm
     from corange._exceptions import ConvergenceWarning as ConvergenceWarning
     from corange._fwht import fwht as fwht
+    from corange._nystrom import generalized_nystrom as generalized_nystrom
+    from corange._nystrom import nystrom as nystrom
+    from corange._product_result import ProductResult as ProductResult
+    from corange._products import matmul_sketch as matmul_sketch
     from corange._qb import qb as qb
     from corange._qb import range_finder as range_finder
     from corange._report import Iteration as Iteration
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from corange._svd import svd as svd
     from corange.estimators import PCA as PCA
     from corange.estimators import FastJL as FastJL
+    from corange.estimators import FastRP as FastRP
     from corange.estimators import GaussianRandomProjection as GaussianRandomProjection
     from corange.estimators import SparseRandomProjection as SparseRandomProjection
     from corange.estimators import TruncatedSVD as TruncatedSVD
@@ -52,10 +57,12 @@ _HOME = {
     "ConvergenceWarning": "_exceptions",
     "EighResult": "_results",
     "Estimate": "_estimate",
+    "FastRP": "estimators",
     "FastJL": "estimators",
     "GaussianRandomProjection": "estimators",
     "Iteration": "_report",
     "PCA": "estimators",
+    "ProductResult": "_product_result",
     "QBResult": "_results",
     "Report": "_report",
     "SVDResult": "_results",
@@ -64,9 +71,12 @@ _HOME = {
     "eigh": "_eigh",
     "estimate_error": "_estimate",
     "estimate_norm": "_estimate",
+    "generalized_nystrom": "_nystrom",
     "fwht": "_fwht",
     "johnson_lindenstrauss_min_dim": "sketching",
     "load": "_results",
+    "matmul_sketch": "_products",
+    "nystrom": "_nystrom",
     "qb": "_qb",
     "range_finder": "_qb",
     "show_config": "_config",

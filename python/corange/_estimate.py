@@ -19,7 +19,7 @@ from corange._validation import (
     shown,
 )
 
-__all__ = ["Estimate", "error_estimate", "estimate_error", "estimate_norm"]
+__all__ = ["Estimate", "error_estimate", "estimate_error", "estimate_norm", "measured_error"]
 
 Array = npt.NDArray[Any]
 
@@ -285,7 +285,16 @@ def error_estimate(
     probes = _normal_block(n, samples, seed)
     image = np.empty((m, samples))
     operator.apply(probes, image)
-    missing = _root_mean_square(image - _multiply(factors, probes))
+    difference = image - _multiply(factors, probes)
+    return measured_error(image, difference, confidence=confidence, relative=relative, norm=norm)
+
+
+def measured_error(
+    image: Array, difference: Array, *, confidence: float, relative: bool, norm: float | None = None
+) -> Estimate:
+    """Estimate an error from products of the matrix, and of the difference, with the same random vectors."""
+    samples = image.shape[1]
+    missing = _root_mean_square(difference)
     if not relative:
         low, high = _extreme_factors(samples, (1.0 - confidence) / 2.0)
         return Estimate(missing, missing / high, missing / low, confidence)

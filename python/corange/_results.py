@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import importlib
 import os
 import zipfile
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from corange._operators import as_operator
 from corange._report import Report
 
-__all__ = ["EighResult", "LowRankResult", "QBResult", "SVDResult", "load"]
+__all__ = ["EighResult", "LowRankResult", "QBResult", "SVDResult", "load", "save_arrays"]
 
 Array = npt.NDArray[Any]
 File = str | os.PathLike[str] | IO[bytes]
@@ -128,10 +129,9 @@ class LowRankResult(abc.ABC):
         arrays: dict[str, Any] = dict(zip(self.factor_names, self.factors, strict=True))
         if self.mean is not None:
             arrays["mean"] = self.mean
-        np.savez(
+        save_arrays(
             path,
-            format=np.array(_FORMAT),
-            kind=np.array(type(self).__name__),
+            type(self).__name__,
             report=np.array(self.report.to_json()),
             report_residuals=self.report.residuals,
             report_history=np.array(self.report.history, dtype=np.float64).reshape(-1, 5),
@@ -273,11 +273,16 @@ class QBResult(LowRankResult):
         return coordinates.T
 
 
-_KINDS = {kind.__name__: kind for kind in (SVDResult, EighResult, QBResult)}
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (SVDResult, EighResult, QBResult)}
 
 
-def load(path: File) -> LowRankResult:
-    """Read a result that ``result.save(path)`` or the command line wrote.
+def save_arrays(path: File, kind: str, **arrays: Any) -> None:
+    """Write arrays as `load` reads them; `kind` names the class that they make."""
+    np.savez(path, format=np.array(_FORMAT), kind=np.array(kind), **arrays)
+
+
+def load(path: File) -> Any:
+    """Read a result or a sample that ``save(path)`` or the command line wrote.
 
     Parameters
     ----------
@@ -286,7 +291,7 @@ def load(path: File) -> LowRankResult:
 
     Returns
     -------
-    SVDResult, EighResult or QBResult
+    SVDResult, EighResult, QBResult or sketching.CoordinatedSample
 
     Raises
     ------
@@ -310,7 +315,7 @@ def load(path: File) -> LowRankResult:
     return _read(path, path)
 
 
-def _read(file: IO[bytes], name: object) -> LowRankResult:
+def _read(file: IO[bytes], name: object) -> Any:
     try:
         arrays = dict(np.load(file, allow_pickle=False))
         marker = str(arrays["format"])
@@ -318,7 +323,9 @@ def _read(file: IO[bytes], name: object) -> LowRankResult:
         raise ValueError(f"{name} is not a result that corange saved.") from error
     if marker != _FORMAT:
         raise ValueError(f"{name} holds {marker!r}; this version of corange reads {_FORMAT!r}.")
-    return _KINDS[str(arrays["kind"])]._from_arrays(arrays)
+    kind = str(arrays["kind"])
+    family = _KINDS.get(kind) or getattr(importlib.import_module("corange.sketching"), kind)
+    return family._from_arrays(arrays)
 
 
 def is_saved_result(path: str | os.PathLike[str]) -> bool:

@@ -22,10 +22,15 @@ __all__ = [
     "check_choice",
     "check_integer",
     "check_nonnegative",
+    "check_number",
     "check_optional_integer",
+    "check_place",
+    "check_power_weights",
+    "check_precision",
     "check_proportion",
     "check_rank",
     "check_rank_or_error",
+    "check_shape_pair",
     "check_weights",
     "warn_unless_converged",
 ]
@@ -76,6 +81,53 @@ def check_nonnegative(name: str, value: object) -> float:
     if not (math.isfinite(number) and number >= 0.0):
         raise ValueError(f"{name} must be a finite number of at least 0, got {shown(value)}.")
     return number
+
+
+def check_number(name: str, value: object, *, low: float, high: float) -> float:
+    """Check for a real number in [low, high]."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number from {low:g} to {high:g}, got {shown(value)}.")
+    number = float(value)
+    if not low <= number <= high:
+        raise ValueError(f"{name} must be from {low:g} to {high:g}, got {shown(value)}.")
+    return number
+
+
+def check_precision(name: str, value: Any) -> np.dtype[Any]:
+    """Check for float32 or float64."""
+    try:
+        dtype: np.dtype[Any] = np.dtype(value)
+    except TypeError as error:
+        raise TypeError(f"{name} must be float32 or float64, got {shown(value)}.") from error
+    if dtype not in (np.float32, np.float64):
+        raise ValueError(f"{name} must be float32 or float64, got {dtype}.")
+    return dtype
+
+
+def check_shape_pair(name: str, value: Any) -> tuple[int, int]:
+    """Check for two positive integers."""
+    if not isinstance(value, Sequence) or len(value) != 2:
+        raise TypeError(f"{name} must be two integers, got {shown(value)}.")
+    m, n = (check_integer(f"{name}[{axis}]", side, low=1) for axis, side in enumerate(value))
+    return m, n
+
+
+def check_place(name: str, value: object, length: int, whole: int) -> int:
+    """Check for the first position of a piece of that length in a whole."""
+    if length > whole:
+        raise ValueError(f"X must have at most {whole} {name}s, got {length}.")
+    return check_integer(name, value, low=0, high=whole - length)
+
+
+def check_power_weights(name: str, value: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Check for a sequence of finite numbers that are not all zero, one a power."""
+    weights = np.asarray(value)
+    if weights.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be a sequence of numbers, got {shown(value)}.")
+    weights = weights.astype(np.float64)
+    if weights.ndim != 1 or not np.isfinite(weights).all() or not weights.any():
+        raise ValueError(f"{name} must be a sequence of finite numbers, not all zero, got {shown(value)}.")
+    return weights
 
 
 def check_weights(name: str, value: npt.ArrayLike, size: int) -> npt.NDArray[np.float64]:

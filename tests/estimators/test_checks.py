@@ -3,9 +3,11 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from corange import PCA, FastJL, GaussianRandomProjection, SparseRandomProjection, TruncatedSVD
+from corange import PCA, FastJL, FastRP, GaussianRandomProjection, SparseRandomProjection, TruncatedSVD
 
 ESTIMATORS = [
+    FastRP(),
+    FastRP(n_components=3, normalize=False),
     PCA(),
     PCA(n_components=2),
     PCA(n_components=2, svd_solver="randomized", whiten=True),
