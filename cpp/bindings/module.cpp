@@ -7,4 +7,5 @@ PYBIND11_MODULE(CORANGE_MODULE, m) {
   corange::bindings::register_linalg(m);
   corange::bindings::register_svd(m);
   corange::bindings::register_eigh(m);
+  corange::bindings::register_lstsq(m);
 }

@@ -25,16 +25,23 @@ if TYPE_CHECKING:
     from corange._estimate import estimate_error as estimate_error
     from corange._estimate import estimate_norm as estimate_norm
     from corange._exceptions import ConvergenceWarning as ConvergenceWarning
+    from corange._lstsq import lstsq as lstsq
+    from corange._lstsq import ridge as ridge
     from corange._qb import qb as qb
     from corange._qb import range_finder as range_finder
     from corange._report import Iteration as Iteration
+    from corange._report import LstsqIteration as LstsqIteration
+    from corange._report import LstsqReport as LstsqReport
     from corange._report import Report as Report
     from corange._results import EighResult as EighResult
+    from corange._results import LstsqResult as LstsqResult
     from corange._results import QBResult as QBResult
     from corange._results import SVDResult as SVDResult
     from corange._results import load as load
     from corange._svd import svd as svd
     from corange.estimators import PCA as PCA
+    from corange.estimators import SketchedLinearRegression as SketchedLinearRegression
+    from corange.estimators import SketchedRidge as SketchedRidge
     from corange.estimators import TruncatedSVD as TruncatedSVD
 
     __version__: str
@@ -46,17 +53,24 @@ _HOME = {
     "EighResult": "_results",
     "Estimate": "_estimate",
     "Iteration": "_report",
+    "LstsqIteration": "_report",
+    "LstsqReport": "_report",
+    "LstsqResult": "_results",
     "PCA": "estimators",
     "QBResult": "_results",
     "Report": "_report",
     "SVDResult": "_results",
+    "SketchedLinearRegression": "estimators",
+    "SketchedRidge": "estimators",
     "TruncatedSVD": "estimators",
     "eigh": "_eigh",
     "estimate_error": "_estimate",
     "estimate_norm": "_estimate",
     "load": "_results",
+    "lstsq": "_lstsq",
     "qb": "_qb",
     "range_finder": "_qb",
+    "ridge": "_lstsq",
     "show_config": "_config",
     "svd": "_svd",
 }

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from corange._operators import as_operator
-from corange._report import Report
+from corange._report import LstsqReport, Report
 
-__all__ = ["EighResult", "LowRankResult", "QBResult", "SVDResult", "load"]
+__all__ = ["EighResult", "LowRankResult", "LstsqResult", "QBResult", "SVDResult", "load"]
 
 Array = npt.NDArray[Any]
 File = str | os.PathLike[str] | IO[bytes]
@@ -273,10 +273,42 @@ class QBResult(LowRankResult):
         return coordinates.T
 
 
-_KINDS = {kind.__name__: kind for kind in (SVDResult, EighResult, QBResult)}
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class LstsqResult:
+    """Solution of a least-squares problem, ``(x,) = result``.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n,) or (n, k)
+        One column for each right-hand side, if there was more than a vector of them.
+    report : LstsqReport
+        How it was computed and how accurate it is.
+    """
+
+    x: Array
+    report: LstsqReport = dataclasses.field(kw_only=True)
+
+    def __iter__(self) -> Iterator[Array]:
+        return iter((self.x,))
+
+    def __repr__(self) -> str:
+        state = "converged" if self.report.converged else "not converged"
+        return f"LstsqResult(shape={self.x.shape}, {self.x.dtype}, {state})"
+
+    def save(self, path: File) -> None:
+        """Write the result with its report to an .npz file without pickles; `corange.load` reads it."""
+        kind, report = np.array(type(self).__name__), np.array(self.report.to_json())
+        np.savez(path, format=np.array(_FORMAT), kind=kind, report=report, x=self.x)
+
+    @classmethod
+    def _from_arrays(cls, arrays: Any) -> Self:
+        return cls(arrays["x"], report=LstsqReport.from_json(str(arrays["report"])))
 
 
-def load(path: File) -> LowRankResult:
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (SVDResult, EighResult, QBResult, LstsqResult)}
+
+
+def load(path: File) -> Any:
     """Read a result that ``result.save(path)`` or the command line wrote.
 
     Parameters
@@ -286,7 +318,7 @@ def load(path: File) -> LowRankResult:
 
     Returns
     -------
-    SVDResult, EighResult or QBResult
+    SVDResult, EighResult, QBResult or LstsqResult
 
     Raises
     ------
@@ -310,7 +342,7 @@ def load(path: File) -> LowRankResult:
     return _read(path, path)
 
 
-def _read(file: IO[bytes], name: object) -> LowRankResult:
+def _read(file: IO[bytes], name: object) -> Any:
     try:
         arrays = dict(np.load(file, allow_pickle=False))
         marker = str(arrays["format"])

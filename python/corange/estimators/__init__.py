@@ -5,6 +5,7 @@ changing the import is the migration. They call the functional API.
 """
 
 from corange.estimators._pca import PCA
+from corange.estimators._sketched_linear import SketchedLinearRegression, SketchedRidge
 from corange.estimators._truncated_svd import TruncatedSVD
 
-__all__ = ["PCA", "TruncatedSVD"]
+__all__ = ["PCA", "SketchedLinearRegression", "SketchedRidge", "TruncatedSVD"]

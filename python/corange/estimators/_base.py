@@ -27,6 +27,7 @@ __all__ = [
     "SpectralTransformer",
     "check_components",
     "is_fraction",
+    "looks_for_nan",
 ]
 
 Array = npt.NDArray[Any]
@@ -83,7 +84,7 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return as_matrix(
             X,
             argument_name="X",
-            check_finite=_looks_for_nan(),
+            check_finite=looks_for_nan(),
             remedy="call sklearn.set_config(assume_finite=True)",
             **options,
         )
@@ -110,7 +111,7 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self, matrix: Matrix, rank: int | None, error: float | None, options: dict[str, Any]
     ) -> SVDResult:
         """Decompose, and set the attributes that tell how it went."""
-        result = decompose(matrix, rank, error=error, check_finite=_looks_for_nan(), **options)
+        result = decompose(matrix, rank, error=error, check_finite=looks_for_nan(), **options)
         message = shortfall(result.report)
         if message is not None:
             text = message.replace("result.report", "report_")
@@ -172,6 +173,6 @@ def check_components(n_components: object, *, low: int) -> None:
         check_integer("n_components", n_components, low=low)
 
 
-def _looks_for_nan() -> bool:
+def looks_for_nan() -> bool:
     """Whether data are to be checked: scikit-learn's own switch."""
     return not sklearn.get_config()["assume_finite"]
