@@ -134,6 +134,24 @@ def _fast_projection(A: Any, seed: int) -> Arrays:
     return (cr.FastJL(_width(A), random_state=seed).fit_transform(A),)
 
 
+def _targets(A: Any) -> np.ndarray:
+    """Two right-hand sides; bad matrices are for the function to judge."""
+    rows = (*np.shape(A), 1)[0]
+    return np.cos(np.arange(2.0 * rows)).reshape(rows, 2)
+
+
+def _lstsq(A: Any, seed: int) -> Arrays:
+    return (cr.lstsq(A, _targets(A), random_state=seed).x,)
+
+
+def _lstsq_sketch(A: Any, seed: int) -> Arrays:
+    return (cr.lstsq(A, _targets(A), method="sketch", random_state=seed).x,)
+
+
+def _linear_regression(A: Any, seed: int) -> Arrays:
+    return (cr.SketchedLinearRegression(random_state=seed).fit(A, _targets(A)).coef_,)
+
+
 _IN_MEMORY = frozenset({"dense", "sparse"})
 
 ENTRIES = [
@@ -148,6 +166,9 @@ ENTRIES = [
     Entry("generalized_nystrom", _generalized_nystrom, (0, 1, 0)),
     Entry("StreamingSVD", _streaming_svd, (0, 1, 0)),
     Entry("FrequentDirections", _frequent_directions, (1, 2), accepts=frozenset({"dense", "sparse", "rows"})),
+    Entry("lstsq", _lstsq, (-1,)),
+    Entry("lstsq(method='sketch')", _lstsq_sketch, (-1,)),
+    Entry("SketchedLinearRegression", _linear_regression, (-1,), accepts=_IN_MEMORY, minimum=(2, 1)),
     Entry("TruncatedSVD", _truncated_svd, (1, 0, 1), accepts=_IN_MEMORY, minimum=(1, 2)),
     Entry("PCA", _pca, (1, 0, 1, 1), accepts=_IN_MEMORY, minimum=(2, 1)),
     Entry("sketch(sparse-sign)", _sketch("sparse-sign"), (1,)),

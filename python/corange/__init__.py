@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from corange._estimate import estimate_norm as estimate_norm
     from corange._exceptions import ConvergenceWarning as ConvergenceWarning
     from corange._fwht import fwht as fwht
+    from corange._lstsq import lstsq as lstsq
+    from corange._lstsq import ridge as ridge
     from corange._nystrom import generalized_nystrom as generalized_nystrom
     from corange._nystrom import nystrom as nystrom
     from corange._product_result import ProductResult as ProductResult
@@ -34,8 +36,11 @@ if TYPE_CHECKING:
     from corange._qb import qb as qb
     from corange._qb import range_finder as range_finder
     from corange._report import Iteration as Iteration
+    from corange._report import LstsqIteration as LstsqIteration
+    from corange._report import LstsqReport as LstsqReport
     from corange._report import Report as Report
     from corange._results import EighResult as EighResult
+    from corange._results import LstsqResult as LstsqResult
     from corange._results import QBResult as QBResult
     from corange._results import SVDResult as SVDResult
     from corange._results import load as load
@@ -44,6 +49,8 @@ if TYPE_CHECKING:
     from corange.estimators import FastJL as FastJL
     from corange.estimators import FastRP as FastRP
     from corange.estimators import GaussianRandomProjection as GaussianRandomProjection
+    from corange.estimators import SketchedLinearRegression as SketchedLinearRegression
+    from corange.estimators import SketchedRidge as SketchedRidge
     from corange.estimators import SparseRandomProjection as SparseRandomProjection
     from corange.estimators import TruncatedSVD as TruncatedSVD
     from corange.sketching import johnson_lindenstrauss_min_dim as johnson_lindenstrauss_min_dim
@@ -61,12 +68,17 @@ _HOME = {
     "FastJL": "estimators",
     "GaussianRandomProjection": "estimators",
     "Iteration": "_report",
+    "LstsqIteration": "_report",
+    "LstsqReport": "_report",
+    "LstsqResult": "_results",
     "PCA": "estimators",
     "ProductResult": "_product_result",
     "QBResult": "_results",
     "Report": "_report",
     "SVDResult": "_results",
     "SparseRandomProjection": "estimators",
+    "SketchedLinearRegression": "estimators",
+    "SketchedRidge": "estimators",
     "TruncatedSVD": "estimators",
     "eigh": "_eigh",
     "estimate_error": "_estimate",
@@ -77,8 +89,10 @@ _HOME = {
     "load": "_results",
     "matmul_sketch": "_products",
     "nystrom": "_nystrom",
+    "lstsq": "_lstsq",
     "qb": "_qb",
     "range_finder": "_qb",
+    "ridge": "_lstsq",
     "show_config": "_config",
     "sketch": "sketching",
     "svd": "_svd",

@@ -5,7 +5,7 @@ import dataclasses
 import importlib
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, ClassVar, Self
 
@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from corange._operators import as_operator
-from corange._report import Report
+from corange._report import LstsqReport, Report
 
-__all__ = ["EighResult", "LowRankResult", "QBResult", "SVDResult", "load", "save_arrays"]
+__all__ = ["EighResult", "LowRankResult", "LstsqResult", "QBResult", "SVDResult", "load", "save_arrays"]
 
 Array = npt.NDArray[Any]
 File = str | os.PathLike[str] | IO[bytes]
@@ -273,7 +273,45 @@ class QBResult(LowRankResult):
         return coordinates.T
 
 
-_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (SVDResult, EighResult, QBResult)}
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class LstsqResult:
+    """Solution of a least-squares problem, ``(x,) = result``.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n,) or (n, k)
+        One column for each right-hand side, if there was more than a vector of them.
+    report : LstsqReport
+        How it was computed and how accurate it is.
+    """
+
+    x: Array
+    report: LstsqReport = dataclasses.field(kw_only=True)
+
+    def __iter__(self) -> Iterator[Array]:
+        return iter((self.x,))
+
+    def __repr__(self) -> str:
+        state = "converged" if self.report.converged else "not converged"
+        return f"LstsqResult(shape={self.x.shape}, {self.x.dtype}, {state})"
+
+    def save(self, path: File) -> None:
+        """Write the result with its report to an .npz file without pickles; `corange.load` reads it."""
+        save_arrays(path, type(self).__name__, report=np.array(self.report.to_json()), x=self.x)
+
+    @classmethod
+    def _from_arrays(cls, arrays: Any) -> Self:
+        return cls(arrays["x"], report=LstsqReport.from_json(str(arrays["report"])))
+
+
+# Each is found when it is needed: samples live in a module of their own.
+_KINDS: dict[str, Callable[[], Any]] = {
+    "SVDResult": lambda: SVDResult,
+    "EighResult": lambda: EighResult,
+    "QBResult": lambda: QBResult,
+    "LstsqResult": lambda: LstsqResult,
+    "CoordinatedSample": lambda: importlib.import_module("corange.sketching").CoordinatedSample,
+}
 
 
 def save_arrays(path: File, kind: str, **arrays: Any) -> None:
@@ -291,7 +329,7 @@ def load(path: File) -> Any:
 
     Returns
     -------
-    SVDResult, EighResult, QBResult or sketching.CoordinatedSample
+    SVDResult, EighResult, QBResult, LstsqResult or sketching.CoordinatedSample
 
     Raises
     ------
@@ -324,8 +362,9 @@ def _read(file: IO[bytes], name: object) -> Any:
     if marker != _FORMAT:
         raise ValueError(f"{name} holds {marker!r}; this version of corange reads {_FORMAT!r}.")
     kind = str(arrays["kind"])
-    family = _KINDS.get(kind) or getattr(importlib.import_module("corange.sketching"), kind)
-    return family._from_arrays(arrays)
+    if kind not in _KINDS:
+        raise ValueError(f"{name} holds a {kind!r}, which this version of corange does not know.")
+    return _KINDS[kind]()._from_arrays(arrays)
 
 
 def is_saved_result(path: str | os.PathLike[str]) -> bool:

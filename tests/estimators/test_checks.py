@@ -3,7 +3,16 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from corange import PCA, FastJL, FastRP, GaussianRandomProjection, SparseRandomProjection, TruncatedSVD
+from corange import (
+    PCA,
+    FastJL,
+    FastRP,
+    GaussianRandomProjection,
+    SketchedLinearRegression,
+    SketchedRidge,
+    SparseRandomProjection,
+    TruncatedSVD,
+)
 
 ESTIMATORS = [
     FastRP(),
@@ -12,6 +21,9 @@ ESTIMATORS = [
     PCA(n_components=2),
     PCA(n_components=2, svd_solver="randomized", whiten=True),
     PCA(n_components=0.7),
+    SketchedLinearRegression(),
+    SketchedLinearRegression(fit_intercept=False, method="sketch"),
+    SketchedRidge(),
     TruncatedSVD(),
     TruncatedSVD(n_components=1, algorithm="arpack"),
     TruncatedSVD(n_components=0.7),

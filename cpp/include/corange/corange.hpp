@@ -7,6 +7,7 @@
 #include "corange/core/types.hpp"
 
 #include "corange/linalg/blocks.hpp"
+#include "corange/linalg/gram.hpp"
 #include "corange/linalg/hadamard.hpp"
 #include "corange/linalg/orthonormalize.hpp"
 #include "corange/linalg/small.hpp"
@@ -21,4 +22,5 @@
 #include "corange/sketch/sparse_sign.hpp"
 
 #include "corange/eigh/eigh.hpp"
+#include "corange/lstsq/lstsq.hpp"
 #include "corange/svd/svd.hpp"

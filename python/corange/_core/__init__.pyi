@@ -59,6 +59,19 @@ def eigh(
     allocate: Callable[[int], tuple[_Array, _Array]],
     callback: _Callback,
 ) -> dict[str, Any]: ...
+def lstsq(
+    op: Operator,
+    b: _Array,
+    x: _Doubles,
+    method: str,
+    alpha: float,
+    tol: float,
+    rcond: float | None,
+    size: int | None,
+    seed: int,
+    check_finite: bool,
+    callback: _Callback,
+) -> dict[str, Any]: ...
 
 class Operator:
     @property

@@ -8,6 +8,7 @@ from corange.estimators._fast_jl import FastJL
 from corange.estimators._fastrp import FastRP
 from corange.estimators._pca import PCA
 from corange.estimators._random_projection import GaussianRandomProjection, SparseRandomProjection
+from corange.estimators._sketched_linear import SketchedLinearRegression, SketchedRidge
 from corange.estimators._truncated_svd import TruncatedSVD
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "FastJL",
     "FastRP",
     "GaussianRandomProjection",
+    "SketchedLinearRegression",
+    "SketchedRidge",
     "SparseRandomProjection",
     "TruncatedSVD",
 ]

@@ -55,6 +55,12 @@ struct GramFactor {
 };
 CORANGE_INLINE GramFactor factor_gram(const SmallMatrix& g);
 
+/// Upper triangular R with a'a = R'R, by Householder QR; a has at least as many rows as columns.
+CORANGE_INLINE SmallMatrix triangular_factor(const SmallMatrix& a);
+/// r^-1 b and r^-T b for upper triangular r.
+CORANGE_INLINE SmallMatrix solve_upper(const SmallMatrix& r, const SmallMatrix& b);
+CORANGE_INLINE SmallMatrix solve_upper_adjoint(const SmallMatrix& r, const SmallMatrix& b);
+
 /// Columns chosen by a Cholesky factorization of G, scaled to unit diagonal, with diagonal pivoting, while pivots exceed `least`.
 CORANGE_INLINE std::vector<Index> independent_columns(const SmallMatrix& g, double least);
 

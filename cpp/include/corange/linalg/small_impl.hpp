@@ -56,6 +56,27 @@ CORANGE_INLINE SmallMatrix multiply_adjoint(const SmallMatrix& a, const SmallMat
   return detail::answering(
       flops, [](const SmallMatrix& x, const SmallMatrix& y) -> SmallMatrix { return x.transpose() * y; }, a, b);
 }
+CORANGE_INLINE SmallMatrix triangular_factor(const SmallMatrix& a) {
+  const auto factor = [](const SmallMatrix& x) -> SmallMatrix {
+    const Eigen::HouseholderQR<SmallMatrix> qr(x);
+    return qr.matrixQR().topRows(x.cols()).triangularView<Eigen::Upper>();
+  };
+  return detail::answering(2 * static_cast<double>(a.rows()) * static_cast<double>(a.cols() * a.cols()), factor, a);
+}
+
+CORANGE_INLINE SmallMatrix solve_upper(const SmallMatrix& r, const SmallMatrix& b) {
+  const auto solve = [](const SmallMatrix& u, const SmallMatrix& y) -> SmallMatrix {
+    return u.triangularView<Eigen::Upper>().solve(y);
+  };
+  return detail::answering(static_cast<double>(r.size()) * static_cast<double>(b.cols()), solve, r, b);
+}
+CORANGE_INLINE SmallMatrix solve_upper_adjoint(const SmallMatrix& r, const SmallMatrix& b) {
+  const auto solve = [](const SmallMatrix& u, const SmallMatrix& y) -> SmallMatrix {
+    return u.triangularView<Eigen::Upper>().transpose().solve(y);
+  };
+  return detail::answering(static_cast<double>(r.size()) * static_cast<double>(b.cols()), solve, r, b);
+}
+
 CORANGE_INLINE SmallMatrix scale_columns(const SmallMatrix& a, const SmallVector& d) { return a * d.asDiagonal(); }
 
 CORANGE_INLINE SmallMatrix select_columns(const SmallMatrix& a, const std::vector<Index>& order) {

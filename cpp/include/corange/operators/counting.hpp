@@ -33,6 +33,15 @@ class CountingOperator final : public LinearOperator {
     count(normal_passes(), 2 * x.cols), a_->apply_normal(x, z, y);
   }
 
+  void apply_gradient(BlockView<const double> x, BlockView<double> z, BlockView<double> r) const override {
+    count(normal_passes(), 2 * x.cols), a_->apply_gradient(x, z, r);
+  }
+  bool visit(EntryVisitor& visitor) const override {
+    const bool seen = a_->visit(visitor);
+    if (seen) count(1, 0);
+    return seen;
+  }
+
   Index passes() const { return passes_; }
   Index products() const { return products_; }
   Index normal_passes() const { return fused_normal() ? 1 : 2; }

@@ -50,6 +50,32 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
     normal<double>(x, z, y);
   }
 
+  void apply_gradient(BlockView<const double> x, BlockView<double> z, BlockView<double> r) const override {
+    sum_over_tiles<double>(z, [&](StridedView<double> tile, Index row, BlockView<double> sum) {
+      const BlockView<double> rt = r.middle_rows(row, tile.rows);
+      panel_product<double>(tile, x, rt, Store::subtract);
+      panel_product<double>(adjoint_of(tile), BlockView<const double>(rt), sum, Store::add);
+    });
+  }
+
+  bool visit(EntryVisitor& visitor) const override {
+    if constexpr (std::is_same_v<S, double>)
+      if (affine_.identity() && scale_ == 1) return visitor.dense(0, 0, a_), true;
+    constexpr Index kEntries = 1 << 21;
+    const Tiling tiles{a_.rows, std::max<Index>(kEntries / std::max<Index>(a_.cols, 1), 1)};
+    Block<double> buffer(uninitialized, std::min(tiles.tile, a_.rows), a_.cols);
+    for (Index t = 0; t < tiles.count(); ++t) {
+      const Tiling parts = tiling(tiles.size(t), 64, 16);
+      parallel_for(parts.count(), [&](Index p) {
+        const Index start = tiles.begin(t) + parts.begin(p);
+        fill(a_.middle_rows(start, parts.size(p)), affine_.middle_rows(start),
+             buffer.view().middle_rows(parts.begin(p), parts.size(p)));
+      });
+      visitor.dense(tiles.begin(t), 0, {buffer.data(), tiles.size(t), a_.cols, buffer.ld(), 1});
+    }
+    return true;
+  }
+
   template <class T>
   void product(BlockView<const T> x, BlockView<T> y) const {
     const Tiling tiles = row_tiles<T>();

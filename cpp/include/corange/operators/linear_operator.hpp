@@ -3,6 +3,8 @@
 //   apply          Y = A X
 //   apply_adjoint  Y = A' X
 //   apply_normal   Z = A'(A X), and Y = A X on the way; where A is read from memory or disk, once
+//   apply_gradient Z = A'(R - A X), and R -= A X on the way; reads A as apply_normal does; in double only
+//   visit          shows the entries themselves, in order and in doubles, to an EntryVisitor
 //
 // in float and in double, whatever the matrix itself is stored in. Outputs are overwritten. X, Y, Z are padded blocks.
 // Operators are immutable views of the user's memory: two threads may use one at once.
@@ -14,6 +16,7 @@
 #include <tuple>
 
 #include "corange/linalg/blocks.hpp"
+#include "corange/linalg/spmm.hpp"
 
 namespace corange {
 
@@ -29,6 +32,20 @@ struct Scan {
   double sum_squares = 0;  // of entries / 2^exponent, exponent = that of max_abs: never over- or underflows; no less than that of
   // the least normal number of the entries' type, so that 2^-exponent exists in it
   int exponent = 0;
+};
+
+/// Sees a matrix piece by piece; the pieces add up to the matrix and live until the call returns.
+class EntryVisitor {
+ public:
+  using Compressed = CompressedView<double, Index, Index>;
+
+  virtual ~EntryVisitor() = default;
+  /// Entry (i, j) of the piece is entry (row + i, col + j) of the matrix.
+  virtual void dense(Index row, Index col, StridedView<double> piece) = 0;
+  /// Outer slices are rows row, row + 1, ... of the matrix.
+  virtual void sparse_rows(Index row, const Compressed& piece) = 0;
+  /// Outer slices are columns col, col + 1, ... of the matrix.
+  virtual void sparse_columns(Index col, const Compressed& piece) = 0;
 };
 
 class LinearOperator {
@@ -51,6 +68,16 @@ class LinearOperator {
   virtual void apply_adjoint(BlockView<const double> x, BlockView<double> y) const = 0;
   virtual void apply_normal(BlockView<const float> x, BlockView<float> z, BlockView<float> y) const { two_products(x, z, y); }
   virtual void apply_normal(BlockView<const double> x, BlockView<double> z, BlockView<double> y) const { two_products(x, z, y); }
+
+  /// r -= A x, then z = A' r.
+  virtual void apply_gradient(BlockView<const double> x, BlockView<double> z, BlockView<double> r) const {
+    Block<double> y(r.rows, r.cols);
+    apply(x, y.view());
+    subtract_scaled(BlockView<const double>(y.view()), SmallVector::Ones(r.cols), r);
+    apply_adjoint(BlockView<const double>(r), z);
+  }
+  /// False if the entries cannot be seen; then the visitor was not called.
+  virtual bool visit(EntryVisitor&) const { return false; }
 
   /// scale * A or scale * A', sharing A's memory; scale is a power of two.
   virtual std::unique_ptr<LinearOperator> view(bool transpose, double scale) const = 0;

@@ -56,6 +56,20 @@ class RowBlockedOperator final : public OperatorOf<RowBlockedOperator<S>> {
     normal<double>(x, z, y);
   }
 
+  void apply_gradient(BlockView<const double> x, BlockView<double> z, BlockView<double> r) const override {
+    sum_over_blocks<double>(z, [&](Index row, const DenseOperator<S>& block, BlockView<double> part) {
+      block.apply_gradient(x, part, r.middle_rows(row, block.rows()));
+    });
+  }
+
+  bool visit(EntryVisitor& visitor) const override {
+    for_blocks([&](Index row, const DenseOperator<S>& block) {
+      Below below(visitor, row);
+      block.visit(below);
+    });
+    return true;
+  }
+
   template <class T>
   void product(BlockView<const T> x, BlockView<T> y) const {
     for_blocks([&](Index row, const DenseOperator<S>& block) { block.template product<T>(x, y.middle_rows(row, block.rows())); });
@@ -76,6 +90,19 @@ class RowBlockedOperator final : public OperatorOf<RowBlockedOperator<S>> {
   }
 
  private:
+  /// Shows a block where it lies in the whole.
+  class Below final : public EntryVisitor {
+   public:
+    Below(EntryVisitor& visitor, Index start) : visitor_(visitor), start_(start) {}
+    void dense(Index row, Index col, StridedView<double> piece) override { visitor_.dense(start_ + row, col, piece); }
+    void sparse_rows(Index row, const Compressed& piece) override { visitor_.sparse_rows(start_ + row, piece); }
+    void sparse_columns(Index, const Compressed&) override {}  // blocks are dense
+
+   private:
+    EntryVisitor& visitor_;
+    Index start_;
+  };
+
   template <class Fn>
   void for_blocks(const Fn& fn) const {
     for_blocks(fn, check_finite_);
@@ -135,6 +162,10 @@ class TransposedOperator final : public OperatorOf<TransposedOperator> {
     return transpose ? std::move(a) : std::make_unique<TransposedOperator>(std::move(a));
   }
   Scan scan() const override { return a_->scan(); }
+  bool visit(EntryVisitor& visitor) const override {
+    Flipped flipped(visitor);
+    return a_->visit(flipped);
+  }
 
   template <class T>
   void product(BlockView<const T> x, BlockView<T> y) const {
@@ -146,6 +177,19 @@ class TransposedOperator final : public OperatorOf<TransposedOperator> {
   }
 
  private:
+  class Flipped final : public EntryVisitor {
+   public:
+    explicit Flipped(EntryVisitor& visitor) : visitor_(visitor) {}
+    void dense(Index row, Index col, StridedView<double> piece) override {
+      visitor_.dense(col, row, {piece.data, piece.cols, piece.rows, piece.col_stride, piece.row_stride});
+    }
+    void sparse_rows(Index row, const Compressed& piece) override { visitor_.sparse_columns(row, piece); }
+    void sparse_columns(Index col, const Compressed& piece) override { visitor_.sparse_rows(col, piece); }
+
+   private:
+    EntryVisitor& visitor_;
+  };
+
   std::unique_ptr<LinearOperator> a_;
 };
 

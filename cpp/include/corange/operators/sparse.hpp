@@ -41,6 +41,28 @@ class SparseOperator final : public OperatorOf<SparseOperator<S, P, I>> {
     return joined(pieces);
   }
 
+  /// Slices converted some at a time, so that the visitor meets one type whatever the user's are.
+  bool visit(EntryVisitor& visitor) const override {
+    constexpr Index kEntries = 1 << 20;
+    std::vector<double> data;
+    std::vector<Index> indices, indptr;
+    for (Index begin = 0, end = 0; begin < a_.outer; begin = end) {
+      const Index start = a_.indptr[begin];
+      indptr.assign(1, 0);
+      for (end = begin; end < a_.outer && (end == begin || static_cast<Index>(a_.indptr[end + 1]) - start <= kEntries); ++end)
+        indptr.push_back(static_cast<Index>(a_.indptr[end + 1]) - start);
+      data.resize(static_cast<std::size_t>(indptr.back()));
+      indices.resize(data.size());
+      for (std::size_t p = 0; p < data.size(); ++p) {
+        data[p] = static_cast<double>(a_.data[start + static_cast<Index>(p)]) * a_.scale;
+        indices[p] = static_cast<Index>(a_.indices[start + static_cast<Index>(p)]);
+      }
+      const EntryVisitor::Compressed piece{end - begin, a_.inner, indptr.data(), indices.data(), data.data()};
+      by_rows_ ? visitor.sparse_rows(begin, piece) : visitor.sparse_columns(begin, piece);
+    }
+    return true;
+  }
+
   template <class T>
   void product(BlockView<const T> x, BlockView<T> y) const {
     by_rows_ ? spmm_gather<T>(a_, x, y) : spmm_scatter<T>(a_, *plans_->get(a_), x, y);
