@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from bench import data
+from bench import data, fastrp, products_sketch
 from bench.harness import Bar, CaseReport, Contender, Row, attempt, median, ratio, time_interleaved
 from bench.session import Case, Session
 
@@ -188,10 +188,12 @@ def _rate(row: Row, traffic: int) -> None:
     row.gbytes_per_second = 1e-9 * traffic / row.seconds if row.seconds else None
 
 
-CASES = [
+CASES: tuple[Case, ...] = (
     Case("fwht-batch", "Walsh-Hadamard transforms, 20000 of length 4096, float32", fwht_batch),
     Case("fwht-single", "Walsh-Hadamard transforms of lengths 2^10 to 2^20, one thread", fwht_single),
     Case("fast-jl", "random projection 20000 x 4096 to 512 columns, float32", fast_jl),
     Case("sparse-sign", "200000 x 200 to 2000 rows", sparse_sign),
     Case("gaussian", "random projection of the Python sources to 100 columns", gaussian),
-]
+    *products_sketch.CASES,
+    *fastrp.CASES,
+)
