@@ -149,11 +149,11 @@ inline constexpr Index kSignTile = 64;  // rows of A that are packed at once
 template <class T>
 void add_signed_rows(const SparseSignColumns& columns, Index j0, Index nnz, T scale, BlockView<const T> a, BlockView<T> out) {
   constexpr int kLanes = simd::kLanes<T>;
-  constexpr Index kAhead = 6, kLine = static_cast<Index>(kAlignment / sizeof(T));
+  constexpr Index kRowsAhead = 6, kLine = static_cast<Index>(kAlignment / sizeof(T));
   for (Index i = 0; i < a.rows; ++i) {
     const T* from = a.row(i);
-    if (i + kAhead < a.rows)
-      for (Index p = 0; p < a.cols; p += kLine) __builtin_prefetch(from + kAhead * a.ld + p);
+    if (i + kRowsAhead < a.rows)
+      for (Index p = 0; p < a.cols; p += kLine) __builtin_prefetch(from + kRowsAhead * a.ld + p);
     const SparseSignColumns::Code* codes = columns[j0 + i];
     for_vector_groups<T>(out.width(), [&]<int NV>(Index col) {
       simd::Vector<T> x[NV];
