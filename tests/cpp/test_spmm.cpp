@@ -67,6 +67,33 @@ TEST("spmm: matrices without entries, rows or columns") {
   }
 }
 
+TEST("spmm: matrices with enough entries for a scatter in two parts") {
+  for (const Order order : {Order::sorted, Order::unsorted, Order::duplicates}) {
+    const auto a = random_compressed<double, std::int32_t, std::int32_t>(90, 40, 0.5, order, 6);
+    CHECK(a.view().scatter_parts() == 2);
+    for (const Index b : {1, 17, 70}) check_spmm<double>(a, b), check_spmm<float>(a, b);
+  }
+}
+
+TEST("spmm: wide blocks, scattered in narrow pieces, have the bits of their columns alone") {
+  const Index inner = 20000, wide = 120;
+  const auto a = random_compressed<double, std::int32_t, std::int32_t>(400, inner, 0.03, Order::sorted, 7);
+  CHECK(a.view().scatter_parts() == 2);
+  const auto x = random_block<double>(a.outer, wide, 1);
+  ScatterPlan plan;
+  plan.build(a.view(), 3);
+  Block<double> z(inner, wide), narrow(inner, 8);
+  CHECK(z.rows() * z.ld() * 8 > (16 << 20));
+  spmm_scatter<double>(a.view(), plan, x.view(), z.view());
+  for (const Index j : {0, 56, 112}) {
+    spmm_scatter<double>(a.view(), plan, BlockView<const double>{x.data() + j, x.rows(), 8, x.ld()}, narrow.view());
+    bool same = true;
+    for (Index i = 0; i < inner; ++i)
+      for (Index k = 0; k < 8; ++k) same &= narrow(i, k) == z(i, j + k);
+    CHECK(same);
+  }
+}
+
 TEST("spmm: scale multiplies every entry") {
   const auto a = random_compressed<double, std::int32_t, std::int32_t>(40, 30, 0.2, Order::unsorted, 4);
   check_spmm<double>(a, 5, 0x1p-40);
