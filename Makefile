@@ -69,8 +69,10 @@ test-cpp: $(VENV)/.created
 	@$(BIN)/cmake --build $(BUILD)-cpp
 	$(BIN)/ctest --test-dir $(BUILD)-cpp --output-on-failure
 
+# make bench FAMILY=sketch; python -m bench --help lists the families.
+FAMILY ?= svd
 bench: build $(VENV)/.extra-bench
-	$(BIN)/python -m bench svd --json build/bench-svd.json
+	$(BIN)/python -m bench $(FAMILY) --json build/bench-$(FAMILY).json
 
 lint: $(VENV)/.extra-dev
 	$(BIN)/ruff check

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from corange._lstsq import ridge as ridge
     from corange._nystrom import generalized_nystrom as generalized_nystrom
     from corange._nystrom import nystrom as nystrom
-    from corange._product_result import ProductResult as ProductResult
+    from corange._results import ProductResult as ProductResult
     from corange._products import matmul_sketch as matmul_sketch
     from corange._qb import qb as qb
     from corange._qb import range_finder as range_finder
@@ -72,7 +72,7 @@ _HOME = {
     "LstsqReport": "_report",
     "LstsqResult": "_results",
     "PCA": "estimators",
-    "ProductResult": "_product_result",
+    "ProductResult": "_results",
     "QBResult": "_results",
     "Report": "_report",
     "SVDResult": "_results",

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import scipy.sparse
 
 from corange import _core
-from corange._product_result import ProductResult
+from corange._results import ProductResult
 from corange._random import RandomState, random_key
 from corange._results import save_arrays
 from corange._rows import Rows, adjoint_product, frobenius_norm, largest_norm

@@ -1,0 +1,21 @@
+"""Result objects, one file a family."""
+
+from corange._results._base import LowRankResult, check_length, projected
+from corange._results._low_rank import EighResult, QBResult, SVDResult
+from corange._results._lstsq import LstsqResult
+from corange._results._product import ProductResult
+from corange._results._storage import is_saved_result, load, save_arrays
+
+__all__ = [
+    "EighResult",
+    "LowRankResult",
+    "LstsqResult",
+    "ProductResult",
+    "QBResult",
+    "SVDResult",
+    "check_length",
+    "is_saved_result",
+    "load",
+    "projected",
+    "save_arrays",
+]
