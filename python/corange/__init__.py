@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from corange._lstsq import ridge as ridge
     from corange._nystrom import generalized_nystrom as generalized_nystrom
     from corange._nystrom import nystrom as nystrom
-    from corange._results import ProductResult as ProductResult
     from corange._products import matmul_sketch as matmul_sketch
     from corange._qb import qb as qb
     from corange._qb import range_finder as range_finder
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from corange._report import Report as Report
     from corange._results import EighResult as EighResult
     from corange._results import LstsqResult as LstsqResult
+    from corange._results import ProductResult as ProductResult
     from corange._results import QBResult as QBResult
     from corange._results import SVDResult as SVDResult
     from corange._results import load as load

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from corange import _core
-from corange._results import ProductResult
 from corange._random import RandomState, random_key
+from corange._results import ProductResult
 from corange._rows import Rows, adjoint_product, frobenius_norm, largest_norm
 from corange._validation import check_boolean, check_choice, check_integer
 from corange.sketching._coordinated import CoordinatedSample

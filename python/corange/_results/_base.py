@@ -1,4 +1,4 @@
-"""What all low-rank results share: they unpack like a tuple, multiply like their matrix, and carry a report."""
+"""What all low-rank results share: they unpack like a tuple, multiply like their matrix, carry a report."""
 
 import abc
 import dataclasses

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any, Self
 
+import numpy as np
+
 from corange._report import LstsqReport
 from corange._results._base import Array
 from corange._results._storage import File, save_arrays

@@ -9,9 +9,8 @@ import numpy.typing as npt
 import scipy.sparse
 
 from corange import _core
-from corange._results import ProductResult
 from corange._random import RandomState, random_key
-from corange._results import save_arrays
+from corange._results import ProductResult, save_arrays
 from corange._rows import Rows, adjoint_product, frobenius_norm, largest_norm
 from corange._validation import check_boolean, check_choice, check_integer
 
