@@ -21,6 +21,11 @@
 #include "corange/sketch/sparse_rows.hpp"
 #include "corange/sketch/sparse_sign.hpp"
 
+#include "corange/cur/bounded.hpp"
+#include "corange/cur/farthest.hpp"
+#include "corange/cur/pivoted_lu.hpp"
+#include "corange/cur/pivoted_qr.hpp"
+
 #include "corange/eigh/eigh.hpp"
 #include "corange/lstsq/lstsq.hpp"
 #include "corange/svd/svd.hpp"

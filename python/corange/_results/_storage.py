@@ -16,11 +16,14 @@ _FORMAT = "corange result 1"
 
 # What a file may hold, and where the class is: it makes itself of the arrays by `_from_arrays`.
 _HOMES = {
+    "CURResult": "corange._results",
     "CoordinatedSample": "corange.sketching",
     "EighResult": "corange._results",
+    "IDResult": "corange._results",
     "LstsqResult": "corange._results",
     "QBResult": "corange._results",
     "SVDResult": "corange._results",
+    "TwoSidedIDResult": "corange._results",
 }
 
 
@@ -39,7 +42,7 @@ def load(path: File) -> Any:
 
     Returns
     -------
-    SVDResult, EighResult, QBResult, LstsqResult or sketching.CoordinatedSample
+    a result of the function that made it, or sketching.CoordinatedSample
 
     Raises
     ------
