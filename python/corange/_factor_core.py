@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from corange._rows import adjoint_product
-from corange._single_pass import basis, multiply
+from corange import _core
+from corange._single_pass import multiply
 from corange._source import as_dense
 
 __all__ = ["PseudoInverse", "Span", "pseudo_inverse", "span_of"]
@@ -21,6 +21,8 @@ Array = npt.NDArray[Any]
 
 # Where the columns of a factor are counted as dependent, in units of eps.
 _ROUNDING = 10.0
+# Condition up to which multiplying with an inverse loses nothing worth a second look.
+_WELL_CONDITIONED = 1e3
 
 
 class PseudoInverse(NamedTuple):
@@ -55,10 +57,13 @@ class Span(NamedTuple):
     Q: Array
     T: Array
     inverse: Array
+    condition: float
 
     def coefficients(self, coordinates: Array) -> Array:
-        """Solve ``F X = Q coordinates.T`` for X.T, with one step of refinement against a large condition."""
+        """Solve ``F X = Q coordinates.T`` for X.T, with a step of refinement where the condition is large."""
         X = multiply(coordinates, self.inverse.T)
+        if self.condition < _WELL_CONDITIONED:
+            return X
         missing = coordinates - multiply(X, self.T.T)
         refined: Array = X + multiply(missing, self.inverse.T)
         return refined
@@ -66,11 +71,15 @@ class Span(NamedTuple):
 
 def span_of(F: Any) -> Span:
     """Find the space of a few columns, dense or sparse."""
-    columns = as_dense(F)
-    Q = basis(columns)
-    T = adjoint_product(Q, columns).astype(np.float64)
+    columns = np.ascontiguousarray(as_dense(F))
+    if columns.shape[0] <= columns.shape[1]:
+        Q, T = np.eye(columns.shape[0], dtype=columns.dtype), columns.astype(np.float64)
+    else:
+        Q = np.empty_like(columns)
+        T = _core.orthonormal_factor(columns, Q)
     inverse = pseudo_inverse(T, columns.dtype)
     if inverse.values.size < Q.shape[1]:  # columns that depend on others leave directions that are not theirs
         Q, T = multiply(Q, inverse.left), inverse.left.T @ T
         inverse = PseudoInverse(np.eye(inverse.values.size), inverse.values, inverse.right)
-    return Span(Q, T, inverse.matrix)
+    condition = 1.0 if np.isinf(inverse.values[0]) else float(inverse.values[0] / inverse.values[-1])
+    return Span(Q, T, inverse.matrix, condition)

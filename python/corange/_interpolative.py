@@ -15,7 +15,7 @@ from corange._report import Report
 from corange._results import IDResult, TwoSidedIDResult
 from corange._rows import frobenius_norm
 from corange._select import Options, selection_options
-from corange._single_pass import PROBES, multiply, single_pass_report
+from corange._single_pass import single_pass_report
 from corange._source import Source, as_dense
 from corange._validation import check_boolean, check_number, check_rank, warn_unless_converged
 
@@ -218,18 +218,11 @@ def _two_sided(
     by_rows = _one_sided(Source(C, check_finite=False), 0, W.shape[0], None, "qr", of_rows, limit)
     P, rows = by_rows.coefficients, by_rows.indices
     skeleton = as_dense(by_rows.skeleton)
-    inner = multiply(skeleton, W)
-    error_found, exact = missing(source, source.norm, None, (P, inner), options.seed)
+    # These rows span all rows of the columns, so that the error is that of the columns.
     done = by_columns.report
     report = dataclasses.replace(
         done,
         method=f"{done.method}; rows of these columns, coefficients at most {np.abs(P).max():.3g}",
-        passes=done.passes + 1,
-        products=done.products + PROBES,
         seconds=time.perf_counter() - started,
-        error=error_found.value,
-        error_kind="exact" if exact else "estimated",
-        error_bound=error_found.upper,
-        error_confidence=error_found.confidence,
     )
     return TwoSidedIDResult(P, skeleton, W, report=report, rows=rows, columns=by_columns.indices)

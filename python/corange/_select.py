@@ -37,7 +37,7 @@ class Options(NamedTuple):
 
     def size(self, k: int) -> int:
         """Numbers that a sketch keeps of each column."""
-        return k + (max(k, 10) if self.oversample is None else self.oversample)
+        return k + (max(k // 2, 10) if self.oversample is None else self.oversample)
 
 
 def select_columns(
@@ -70,7 +70,7 @@ def select_columns(
         - "squared-length": drawn by squared norms, without replacement; not for operators.
         - "farthest": farthest points, each column the farthest from those before, for an even cover.
     oversample : int, optional
-        Numbers beyond k that a sketch keeps of each column, as many as k (and at least 10) by default; for
+        Numbers beyond k that a sketch keeps of each column, half as many as k (at least 10) by default; for
         "qr", "lu" and "farthest".
     power : int, default=0
         Steps of subspace iteration for the sketch, two passes each. 1 helps where singular values fall
@@ -78,7 +78,7 @@ def select_columns(
     rank : int, optional
         Singular vectors behind leverage scores; k by default.
     exact : bool, default=False
-        Compute singular vectors to 9 digits instead of 2, for "deim", "qdeim" and both kinds of "leverage".
+        Compute singular vectors to 9 digits instead of roughly, for "deim", "qdeim" and both kinds of "leverage".
     random_state : None, int, Generator or RandomState, default=None
         The same integer always gives the same columns, on any number of threads.
     check_finite : bool, default=True
@@ -202,6 +202,8 @@ def choose(source: Source, axis: int, k: int, method: str, options: Options) -> 
 def pivoted(Y: Array, k: int, rcond: float) -> tuple[Indices, Array, npt.NDArray[np.float64]]:
     """Pivoted QR of a short, wide matrix: pivots, R = Q' Y, and squares of what remains."""
     k = min(k, *Y.shape)
+    if k == 0:
+        return np.empty(0, np.int64), np.empty((0, Y.shape[1]), Y.dtype), np.zeros(1)
     R = np.empty((k, Y.shape[1]), Y.dtype)
     scaled, exponent = _scaled(Y)
     pivots, remainders = _core.pivoted_qr(scaled, k, rcond, R)
@@ -237,22 +239,23 @@ def _by_qdeim(source: Source, axis: int, k: int, options: Options) -> Indices:
     return pivoted(V, V.shape[0], source.rcond)[0]
 
 
-def _scores(source: Source, axis: int, k: int, options: Options) -> npt.NDArray[np.float64]:
-    """Leverage scores: squared norms of the columns of V', which add up to the rank."""
+def _scored(source: Source, axis: int, k: int, options: Options) -> tuple[Array, npt.NDArray[np.float64]]:
+    """Columns to tell dependence by, and leverage scores: squared norms of the columns of V'."""
     V = source.vectors(axis, options.rank or k, options.seed, exact=options.exact)
+    Y = _sketch(source, axis, k, options) if options.rank is not None and options.rank < k else V
     scores: npt.NDArray[np.float64] = np.square(V, dtype=np.float64).sum(axis=0)
-    return scores
+    return Y, scores
 
 
 def _by_leverage(source: Source, axis: int, k: int, options: Options) -> Indices:
-    scores = _scores(source, axis, k, options)
-    return _independent(source, axis, k, options, _drawn(scores, options.seed, _DRAWS[axis]))
+    Y, scores = _scored(source, axis, k, options)
+    return _independent(Y, k, source.rcond, _drawn(scores, options.seed, _DRAWS[axis]))
 
 
 def _by_largest_leverage(source: Source, axis: int, k: int, options: Options) -> Indices:
-    scores = _scores(source, axis, k, options)
+    Y, scores = _scored(source, axis, k, options)
     order = np.argsort(-scores, kind="stable")
-    return _independent(source, axis, k, options, order[scores[order] > 0])
+    return _independent(Y, k, source.rcond, order[scores[order] > 0])
 
 
 def _by_squared_length(source: Source, axis: int, k: int, options: Options) -> Indices:
@@ -264,12 +267,13 @@ def _by_squared_length(source: Source, axis: int, k: int, options: Options) -> I
     norms = source.norms(axis)
     largest = float(norms.max())
     weights = np.square(norms / largest) if largest > 0 else norms
-    return _independent(source, axis, k, options, _drawn(weights, options.seed, _DRAWS[axis]))
+    Y = _sketch(source, axis, k, options)
+    return _independent(Y, k, source.rcond, _drawn(weights, options.seed, _DRAWS[axis]))
 
 
 def _by_distance(source: Source, axis: int, k: int, options: Options) -> Indices:
-    chosen = _core.farthest_columns(_scaled(_sketch(source, axis, k, options))[0], k, source.rcond)
-    return _independent(source, axis, k, options, chosen)
+    Y = _sketch(source, axis, k, options)
+    return _independent(Y, k, source.rcond, _core.farthest_columns(_scaled(Y)[0], k, source.rcond))
 
 
 def _drawn(weights: npt.NDArray[np.float64], seed: int, stream: int) -> Indices:
@@ -282,13 +286,12 @@ def _drawn(weights: npt.NDArray[np.float64], seed: int, stream: int) -> Indices:
     return order[weights[order] > 0]
 
 
-def _independent(source: Source, axis: int, k: int, options: Options, order: Indices) -> Indices:
+def _independent(Y: Array, k: int, rcond: float, order: Indices) -> Indices:
     """Take the first k of an order; where these depend on each other, the best among twice as many, and so on."""
-    Y = _sketch(source, axis, k, options)
     count = k
     while True:
         candidates = order[:count]
-        pivots = pivoted(Y[:, candidates], k, source.rcond)[0]
+        pivots = pivoted(Y[:, candidates], k, rcond)[0]
         if pivots.size == candidates.size:
             return candidates
         if pivots.size >= k or count >= order.size:

@@ -148,7 +148,7 @@ class PivotedQr {
         f.sure.see(length, j);
       else
         f.unsure.see(length + 100 * kEps * before, j);
-      if (std::isnan(length)) f.sure = {length, j};
+      if (std::isnan(length)) f.sure = {std::numeric_limits<double>::infinity(), j};
     }
     found_[static_cast<std::size_t>(tile)] = f;
   }
