@@ -152,6 +152,28 @@ def _linear_regression(A: Any, seed: int) -> Arrays:
     return (cr.SketchedLinearRegression(random_state=seed).fit(A, _targets(A)).coef_,)
 
 
+def _cur(method: str, core: str) -> Callable[[Any, int], Arrays]:
+    def run(A: Any, seed: int) -> Arrays:
+        result = cr.cur(A, _rank(A), method=method, core=core, random_state=seed)
+        return result.coefficients, result.U, result.reconstruct()
+
+    return run
+
+
+def _interpolative(axis: int | None) -> Callable[[Any, int], Arrays]:
+    def run(A: Any, seed: int) -> Arrays:
+        result = cr.interpolative(A, _rank(A), axis=axis, random_state=seed)
+        factors = result.factors[1:] if axis is not None else (result.P, result.W)
+        return (*factors, result.reconstruct())
+
+    return run
+
+
+def _cur_estimator(A: Any, seed: int) -> Arrays:
+    model = cr.CUR(_width(A), random_state=seed).fit(A)
+    return (model.components_,)
+
+
 _IN_MEMORY = frozenset({"dense", "sparse"})
 
 ENTRIES = [
@@ -166,11 +188,18 @@ ENTRIES = [
     Entry("generalized_nystrom", _generalized_nystrom, (0, 1, 0)),
     Entry("StreamingSVD", _streaming_svd, (0, 1, 0)),
     Entry("FrequentDirections", _frequent_directions, (1, 2), accepts=frozenset({"dense", "sparse", "rows"})),
+    Entry("cur", _cur("qr", "projection"), (0, -1, 1)),
+    Entry("cur(method='leverage')", _cur("leverage", "projection"), (0, -1, 1)),
+    Entry("cur(method='farthest', core='cross')", _cur("farthest", "cross"), (0, -1, 1)),
+    Entry("interpolative", _interpolative(1), (0, 1)),
+    Entry("interpolative(axis=0)", _interpolative(0), (0, 1)),
+    Entry("interpolative(axis=None)", _interpolative(None), (0, 0, 1)),
     Entry("lstsq", _lstsq, (-1,)),
     Entry("lstsq(method='sketch')", _lstsq_sketch, (-1,)),
     Entry("SketchedLinearRegression", _linear_regression, (-1,), accepts=_IN_MEMORY, minimum=(2, 1)),
     Entry("TruncatedSVD", _truncated_svd, (1, 0, 1), accepts=_IN_MEMORY, minimum=(1, 2)),
     Entry("PCA", _pca, (1, 0, 1, 1), accepts=_IN_MEMORY, minimum=(2, 1)),
+    Entry("CUR", _cur_estimator, (0,), accepts=_IN_MEMORY),
     Entry("sketch(sparse-sign)", _sketch("sparse-sign"), (1,)),
     Entry("sketch(gaussian)", _sketch("gaussian"), (1,)),
     Entry("sketch(fastjl)", _sketch("fastjl"), (1,)),

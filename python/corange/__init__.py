@@ -52,7 +52,9 @@ if TYPE_CHECKING:
     from corange._select import select_columns as select_columns
     from corange._select import select_rows as select_rows
     from corange._svd import svd as svd
+    from corange.estimators import CUR as CUR
     from corange.estimators import PCA as PCA
+    from corange.estimators import ColumnSelector as ColumnSelector
     from corange.estimators import FastJL as FastJL
     from corange.estimators import FastRP as FastRP
     from corange.estimators import GaussianRandomProjection as GaussianRandomProjection
@@ -68,7 +70,9 @@ if TYPE_CHECKING:
 _MODULES = ("datasets", "plotting", "sketching", "testing")
 
 _HOME = {
+    "CUR": "estimators",
     "CURResult": "_results",
+    "ColumnSelector": "estimators",
     "ConvergenceWarning": "_exceptions",
     "EighResult": "_results",
     "Estimate": "_estimate",

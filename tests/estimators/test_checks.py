@@ -4,7 +4,9 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from corange import (
+    CUR,
     PCA,
+    ColumnSelector,
     FastJL,
     FastRP,
     GaussianRandomProjection,
@@ -15,6 +17,10 @@ from corange import (
 )
 
 ESTIMATORS = [
+    ColumnSelector(),
+    ColumnSelector(n_features_to_select=2, method="leverage"),
+    CUR(),
+    CUR(n_components=1, core="cross", method="qdeim"),
     FastRP(),
     FastRP(n_components=3, normalize=False),
     PCA(),

@@ -4,6 +4,7 @@ Those with the name of a scikit-learn class have its constructor arguments, attr
 changing the import is the migration. They call the functional API.
 """
 
+from corange.estimators._cur import CUR, ColumnSelector
 from corange.estimators._fast_jl import FastJL
 from corange.estimators._fastrp import FastRP
 from corange.estimators._pca import PCA
@@ -12,7 +13,9 @@ from corange.estimators._sketched_linear import SketchedLinearRegression, Sketch
 from corange.estimators._truncated_svd import TruncatedSVD
 
 __all__ = [
+    "CUR",
     "PCA",
+    "ColumnSelector",
     "FastJL",
     "FastRP",
     "GaussianRandomProjection",
