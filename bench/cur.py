@@ -1,0 +1,169 @@
+"""Columns and rows as factors: interpolative and CUR decompositions against SciPy, LAPACK and scikit-matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bench import data
+from bench.harness import Bar, CaseReport, Contender, Row, median, time_interleaved
+from bench.session import Case, Session
+
+_TIMES_FASTER, _TIMES_FASTER_CUR = 40.0, 20.0
+_ERROR, _PROJECTION, _CROSS, _OF_SVD = 1.02, 1.5, 3.0, 1.5
+
+
+def corange_id(matrix: Any, seed: int, rank: int) -> Any:
+    """Columns and coefficients."""
+    import corange
+
+    result = corange.interpolative(matrix, rank, random_state=seed)
+    return result.indices, result.coefficients
+
+
+def scipy_id(matrix: np.ndarray, seed: int, rank: int, rand: bool) -> Any:
+    """SciPy's, by pivoted QR, of the matrix or of a random sketch."""
+    from scipy.linalg.interpolative import interp_decomp, reconstruct_interp_matrix
+
+    indices, rest = interp_decomp(matrix, rank, rand=rand, rng=np.random.default_rng(seed))
+    return indices[:rank], reconstruct_interp_matrix(indices, rest)
+
+
+def lapack_id(matrix: np.ndarray, seed: int, rank: int) -> Any:
+    """Pivoted QR of the whole matrix, of which rank columns are used."""
+    from scipy.linalg import qr, solve_triangular
+
+    R, order = qr(matrix, mode="r", pivoting=True, check_finite=False)
+    W = np.empty((rank, matrix.shape[1]))
+    W[:, order] = solve_triangular(R[:rank, :rank], R[:rank])
+    return order[:rank], W
+
+
+def corange_cur(matrix: Any, seed: int, rank: int, **options: Any) -> Any:
+    """Columns with what they are multiplied by."""
+    import corange
+
+    result = corange.cur(matrix, rank, random_state=seed, **options)
+    return result.columns, result.coefficients
+
+
+def skmatter_cur(matrix: np.ndarray, seed: int, rank: int) -> Any:
+    """Features and samples by scikit-matter (scores computed once), and the best core by NumPy."""
+    from skmatter.feature_selection import CUR as Features  # noqa: N811
+    from skmatter.sample_selection import CUR as Samples  # noqa: N811
+
+    columns = Features(n_to_select=rank, recompute_every=0).fit(matrix).selected_idx_
+    rows = Samples(n_to_select=rank, recompute_every=0).fit(matrix).selected_idx_
+    left, right = np.linalg.qr(matrix[:, columns])[0], np.linalg.qr(matrix[rows].T)[0]
+    inner = np.linalg.lstsq(matrix[:, columns], left @ (left.T @ matrix @ right), rcond=None)[0]
+    return columns, inner @ right.T
+
+
+def corange_svd(matrix: Any, seed: int, rank: int) -> Any:
+    """Our own truncated SVD, as the measure of time."""
+    import corange
+
+    result = corange.svd(matrix, rank, random_state=seed)
+    return None, result
+
+
+def noisy_low_rank(rows: int, columns: int, rank: int) -> np.ndarray:
+    """Gaussian factors of that rank, and noise of 1e-6."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((rows, rank)) @ rng.standard_normal((rank, columns))
+    return A + 1e-6 * rng.standard_normal((rows, columns))
+
+
+def dense(session: Session) -> CaseReport:
+    """Interpolative and CUR decomposition of a dense matrix of rank 150 plus noise, rank 100."""
+    rows, columns, inner, rank = (session.size(n, s) for n, s in ((4000, 120), (3000, 90), (150, 15), (100, 10)))
+    A = session.once("rank 150 plus noise", lambda: noisy_low_rank(rows, columns, inner))
+    inputs = {"C order": A, "F order": np.asfortranarray(A)}
+    settings = {"rank": rank}
+    contenders = [
+        Contender("corange, ID", corange_id, "C order", settings),
+        Contender("scipy, ID (randomized)", scipy_id, "C order", settings | {"rand": True}),
+        Contender("scipy, ID", scipy_id, "C order", settings | {"rand": False}),
+        Contender("LAPACK, pivoted QR", lapack_id, "F order", settings),
+        Contender("corange, CUR", corange_cur, "C order", settings),
+        Contender("corange, cross CUR", corange_cur, "C order", settings | {"core": "cross"}),
+        Contender("skmatter, CUR", skmatter_cur, "C order", settings),
+    ]
+    values = np.linalg.eigvalsh(A.T @ A)[::-1]
+    best = float(np.sqrt(values[rank:].clip(0).sum()))
+    found = _measured(session, contenders, inputs, lambda answer: _excess(A, answer, best))
+    by_name = {row.name: row for row in found}
+    full = by_name["LAPACK, pivoted QR"].errors.get("over best")
+    ours = by_name["corange, ID"].errors["over best"]
+    bars = [
+        _speed(by_name, "corange, ID", peer, _TIMES_FASTER)
+        for peer in ("scipy, ID (randomized)", "scipy, ID", "LAPACK, pivoted QR")
+    ]
+    bars += [
+        Bar("ID: error over pivoted QR's", _ERROR, ours / full if full else None),
+        Bar("CUR: error over the best of that rank", _PROJECTION, by_name["corange, CUR"].errors["over best"]),
+        Bar("cross CUR: the same", _CROSS, by_name["corange, cross CUR"].errors["over best"]),
+        _speed(by_name, "corange, CUR", "skmatter, CUR", _TIMES_FASTER_CUR),
+    ]
+    notes = [
+        "error: ||A - approximation||_F over that of the best approximation of this rank.",
+        "Its 150 singular values are nearly equal: two independent choices of 100 directions of 150 leave "
+        "about 1.65 times the best error between them, whatever they are.",
+    ]
+    return CaseReport({"shape": [rows, columns], "rank": rank}, found, bars, "LAPACK, pivoted QR", notes=notes)
+
+
+def sparse(session: Session) -> CaseReport:
+    """CUR of the TF-IDF matrix of Python's sources by pivots and by leverage, rank 50, against our own SVD."""
+    matrix = session.once("python_sources", data.python_sources)
+    rank = session.size(50, 5)
+    if session.quick:
+        matrix = matrix[:400, :300]
+    names = {"corange, CUR by pivots": "qr", "corange, CUR by leverage": "leverage"}
+    contenders = [Contender("corange, SVD", corange_svd, "csr", {"rank": rank})]
+    contenders += [
+        Contender(name, corange_cur, "csr", {"rank": rank, "method": method}) for name, method in names.items()
+    ]
+    found = _measured(session, contenders, {"csr": matrix}, lambda _: {})
+    by_name = {row.name: row for row in found}
+    reference = by_name["corange, SVD"].seconds
+    bars = [
+        Bar(f"{name}: time over that of our SVD", _OF_SVD, by_name[name].seconds / reference) for name in names
+    ]
+    return CaseReport({"shape": list(matrix.shape), "rank": rank}, found, bars, "corange, SVD")
+
+
+def _measured(session: Session, contenders: list[Contender], inputs: Mapping[str, Any], judge: Any) -> list[Row]:
+    """Judge every contender once, and time those that work in turns."""
+    from bench.harness import attempt
+
+    rows, ready = [], []
+    for contender in contenders:
+        row, answer = attempt(contender, inputs, session.seeds[0])
+        rows.append(row)
+        if answer is not None:
+            row.errors = judge(answer)
+            ready.append(contender)
+    times = time_interleaved(ready, inputs, session.repeats, session.seeds, session.settle)
+    for row in rows:
+        row.times = times.get(row.name, [])
+        row.seconds = median(row.times)
+    return rows
+
+
+def _excess(A: np.ndarray, answer: Any, best: float) -> dict[str, float]:
+    columns, coefficients = answer
+    return {"over best": float(np.linalg.norm(A - A[:, columns] @ coefficients)) / best}
+
+
+def _speed(rows: Mapping[str, Row], ours: str, peer: str, limit: float) -> Bar:
+    mine, other = rows[ours].seconds, rows[peer].seconds
+    return Bar(f"{ours}: times faster than {peer}", limit, other / mine if mine and other else None, at_least=True)
+
+
+CASES: tuple[Case, ...] = (
+    Case("dense", "4000 x 3000, rank 150 plus noise: interpolative and CUR decomposition of rank 100", dense),
+    Case("sparse", "CUR of the Python sources' TF-IDF matrix, rank 50, beside our own SVD", sparse),
+)
