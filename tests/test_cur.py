@@ -28,7 +28,8 @@ def relative_error(A, approximation):
 
 
 @pytest.mark.parametrize(
-    "A", [FAST, np.asfortranarray(FAST), FAST.T, FAST.astype(np.float32), SPARSE, SPARSE.tocsc(), SPARSE.tocoo()]
+    "A",
+    [FAST, np.asfortranarray(FAST), FAST.T, FAST.astype(np.float32), SPARSE, SPARSE.tocsc(), SPARSE.tocoo()],
 )
 @pytest.mark.parametrize("method", ["qr", "leverage", "deim"])
 def test_own_columns_and_rows_and_the_best_core(A, method):
@@ -84,7 +85,9 @@ def test_columns_that_depend_on_each_other_are_harmless():
 @pytest.mark.parametrize("method", ["qr", "lu", "deim", "qdeim"])
 def test_errors_near_the_best(method):
     rng = np.random.default_rng(0)
-    A = rng.standard_normal((400, 45)) @ rng.standard_normal((45, 300)) + 1e-6 * rng.standard_normal((400, 300))
+    A = rng.standard_normal((400, 45)) @ rng.standard_normal((45, 300)) + 1e-6 * rng.standard_normal(
+        (400, 300)
+    )
     values = np.linalg.svd(A, compute_uv=False)
     best = np.linalg.norm(values[30:]) / np.linalg.norm(values)
     result = cr.cur(A, 30, method=method, random_state=0)
@@ -113,7 +116,9 @@ def test_as_much_as_an_error_asks_for(wrap, error):
 
 def test_an_error_out_of_reach_is_told():
     with pytest.warns(cr.ConvergenceWarning, match="relative error"):
-        cr.cur(np.random.default_rng(0).standard_normal((30, 20)).astype(np.float32), error=1e-8, random_state=0)
+        cr.cur(
+            np.random.default_rng(0).standard_normal((30, 20)).astype(np.float32), error=1e-8, random_state=0
+        )
 
 
 class TestWeights:
@@ -177,7 +182,9 @@ def test_all_instances_of_the_projector_view_agree_on_a_matrix_of_low_rank():
     U, _, Vt = cr.svd(A, 10, tol=1e-12, random_state=0)
     C, R = cr.cur(A, 10, random_state=0)[::2]
     X, Y = rng.standard_normal((70, 10)), rng.standard_normal((90, 15))
-    approximations = [cr.cur(A, 10, core=core, random_state=0).reconstruct() for core in ("projection", "cross")]
+    approximations = [
+        cr.cur(A, 10, core=core, random_state=0).reconstruct() for core in ("projection", "cross")
+    ]
     approximations.append(cr.generalized_nystrom(A, 10, random_state=0).reconstruct())
     for F, H in ((U, Vt), (C, R), (A @ X, Y.T @ A), (U, R)):
         left, right = span_of(F), span_of(np.ascontiguousarray(H.T))

@@ -23,7 +23,9 @@ def relative_error(A, result):
     return np.linalg.norm(dense(A) - result.reconstruct()) / np.linalg.norm(dense(A))
 
 
-@pytest.mark.parametrize("A", [FAST, np.asfortranarray(FAST), FAST.astype(np.float32), SPARSE, SPARSE.tocsc()])
+@pytest.mark.parametrize(
+    "A", [FAST, np.asfortranarray(FAST), FAST.astype(np.float32), SPARSE, SPARSE.tocsc()]
+)
 @pytest.mark.parametrize("axis", [1, 0])
 def test_identity_on_the_chosen_and_least_squares_on_the_rest(A, axis):
     indices, W = result = cr.interpolative(A, 12, axis=axis, random_state=0)
@@ -35,7 +37,11 @@ def test_identity_on_the_chosen_and_least_squares_on_the_rest(A, axis):
     assert np.array_equal(kept, np.eye(12))
     assert result.max_coefficient <= 2.0
     D = dense(A).astype(np.float64)
-    best = scipy.linalg.lstsq(chosen.astype(float), D)[0] if axis == 1 else scipy.linalg.lstsq(chosen.T.astype(float), D.T)[0].T
+    best = (
+        scipy.linalg.lstsq(chosen.astype(float), D)[0]
+        if axis == 1
+        else scipy.linalg.lstsq(chosen.T.astype(float), D.T)[0].T
+    )
     # A large error lets coefficients be computed in single precision.
     assert np.abs(W - best).max() <= 2e-5
     assert result.report.error == pytest.approx(relative_error(A, result), rel=1e-4)
@@ -53,7 +59,9 @@ def test_small_errors_are_reached_in_double_precision():
 @pytest.mark.parametrize("seed", range(3))
 def test_error_is_within_a_little_of_full_pivoted_qr(seed):
     rng = np.random.default_rng(seed)
-    A = rng.standard_normal((600, 75)) @ rng.standard_normal((75, 450)) + 1e-6 * rng.standard_normal((600, 450))
+    A = rng.standard_normal((600, 75)) @ rng.standard_normal((75, 450)) + 1e-6 * rng.standard_normal(
+        (600, 450)
+    )
     R = scipy.linalg.qr(A, mode="r", pivoting=True)[0]
     full = np.linalg.norm(R[50:]) / np.linalg.norm(A)
     assert relative_error(A, cr.interpolative(A, 50, random_state=seed)) <= 1.03 * full
@@ -80,7 +88,10 @@ def test_both_sides():
     assert np.array_equal(W[:, result.columns], np.eye(12))
     assert result.max_coefficient <= 2.0
     np.testing.assert_allclose(result.reconstruct(), P @ S @ W, atol=1e-14)
-    assert relative_error(FAST, result) <= relative_error(FAST, cr.interpolative(FAST, 12, random_state=0)) * 1.0001
+    assert (
+        relative_error(FAST, result)
+        <= relative_error(FAST, cr.interpolative(FAST, 12, random_state=0)) * 1.0001
+    )
     assert result.report.error == pytest.approx(relative_error(FAST, result), rel=1e-5)
 
 

@@ -23,7 +23,9 @@ auto by_precision(const py::array& a, const Fn& fn) {
   return py::isinstance<py::array_t<float>>(a) ? fn(float{}) : fn(double{});
 }
 
-py::array_t<Index> as_array(const std::vector<Index>& v) { return py::array_t<Index>(static_cast<py::ssize_t>(v.size()), v.data()); }
+py::array_t<Index> as_array(const std::vector<Index>& v) {
+  return py::array_t<Index>(static_cast<py::ssize_t>(v.size()), v.data());
+}
 
 py::tuple qr_of(const py::array& y, Index rank, double rcond, const py::array& out) {
   return by_precision(y, [&]<class T>(T) {
@@ -36,8 +38,8 @@ py::tuple qr_of(const py::array& y, Index rank, double rcond, const py::array& o
       pivots = pivoted_qr<T>(view, rank, rcond, r.view());
       convert(r.view(), target);
     }
-    return py::make_tuple(as_array(pivots.columns), py::array_t<double>(static_cast<py::ssize_t>(pivots.remainders.size()),
-                                                                        pivots.remainders.data()));
+    return py::make_tuple(as_array(pivots.columns),
+                          py::array_t<double>(static_cast<py::ssize_t>(pivots.remainders.size()), pivots.remainders.data()));
   });
 }
 

@@ -157,7 +157,8 @@ def _add_cur(commands: Any) -> None:
         "--method",
         default="qr",
         metavar="NAME",
-        help="qr, lu, deim, qdeim, leverage, leverage-largest, squared-length or farthest (default: %(default)s)",
+        help="qr, lu, deim, qdeim, leverage, leverage-largest, squared-length or farthest "
+        "(default: %(default)s)",
     )
     command.add_argument(
         "--core", default="projection", metavar="NAME", help="projection or cross (default: %(default)s)"

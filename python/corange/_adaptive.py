@@ -66,7 +66,7 @@ def _by_sketch(source: Source, axis: int, rank: int, size: int, options: Options
 
 
 def _expected(remainders: Array, source: Source, axis: int, size: int) -> Array:
-    """Relative errors after 0, 1, ... columns: what t columns leave of a sketch is less by a part t / size."""
+    """Relative errors after 0, 1, ... columns; t of them leave less of a sketch, by a part t / size."""
     if remainders[0] == 0:
         return np.zeros(1)
     kept = np.ones(remainders.size)

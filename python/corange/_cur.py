@@ -149,7 +149,12 @@ def cur(
     share = None if error is None else error / math.sqrt(2.0)
     result = _cur(source, chooser, (rows, rank), share, method, core, options)
     for _ in range(_TRIES):
-        if error is None or share is None or result.report.error <= error or min(result.U.shape) == min(source.shape):
+        if (
+            error is None
+            or share is None
+            or result.report.error <= error
+            or min(result.U.shape) == min(source.shape)
+        ):
             break
         share *= 0.95 * error / result.report.error
         result = _cur(source, chooser, (rows, rank), share, method, core, options)
@@ -197,9 +202,7 @@ def _cur(
     options: Options,
 ) -> CURResult:
     started = time.perf_counter()
-    of_rows, of_columns = (
-        chosen(chooser, axis, counts[axis], share, method, options) for axis in (0, 1)
-    )
+    of_rows, of_columns = (chosen(chooser, axis, counts[axis], share, method, options) for axis in (0, 1))
     columns = of_columns.indices
     C = source.take(1, columns)
     rows = _crossing(C, of_rows.indices, options) if core == "cross" else of_rows.indices
@@ -243,9 +246,9 @@ def _inner(source: Source, left: Span, right: Span, single: bool) -> Array:
     """Q_C' A Q_R in double."""
     if left.Q.shape[1] <= right.Q.shape[1]:
         product = source.product(1, left.Q, single=single)
-        return adjoint_product(product, right.Q).astype(np.float64)
+        return np.asarray(adjoint_product(product, right.Q), dtype=np.float64)
     product = source.product(0, right.Q, single=single)
-    return adjoint_product(left.Q, product).astype(np.float64)
+    return np.asarray(adjoint_product(left.Q, product), dtype=np.float64)
 
 
 def _crossing(C: Any, candidates: Array, options: Options) -> Array:

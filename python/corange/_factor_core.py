@@ -1,9 +1,9 @@
 """The middle of A ~ F G H when its outer factors are known: one routine for CUR and generalized Nystrom.
 
-With F = Q T and H = Z' P' in orthonormal bases, the best core is ``F^+ A H^+``: the approximation is then ``P_F A
-P_H``, A between two orthogonal projectors. Where A is known only by F = A X, H = Y' A and K = Y' A X, the core
-``K^+`` stands in for it: an oblique projector instead of an orthogonal one (and K = A(I, J) makes it CUR). See G.
-Karpowicz (2022), A theory of meta-factorization, arXiv:2111.14385.
+The best core is ``F^+ A H^+``: A between two orthogonal projectors, taken in orthonormal bases of F and H'.
+Where A is known only by F = A X, H = Y' A and K = Y' A X, the core ``K^+`` stands in for it, an oblique
+projector; K = A(I, J) makes it CUR. This is the view of M. Karpowicz (2022), A theory of meta-factorization,
+arXiv:2111.14385.
 """
 
 from typing import Any, NamedTuple
@@ -40,7 +40,7 @@ class PseudoInverse(NamedTuple):
 
 
 def pseudo_inverse(K: Array, precision: Any) -> PseudoInverse:
-    """Invert what of a small matrix is not rounding of the given precision, in double; of zero a single zero."""
+    """Invert what of a small matrix is not rounding of the given precision; of zero, a single zero."""
     P, values, Qt = np.linalg.svd(K.astype(np.float64), full_matrices=False)
     keep = values > _ROUNDING * float(np.finfo(precision).eps) * values[0]
     if not keep[0]:

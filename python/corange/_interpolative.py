@@ -140,8 +140,8 @@ def shortfall(report: Report, error: float | None) -> str | None:
     if error is None or report.error <= error * (1 + 1e-9):
         return None
     return (
-        f"{report.task} of rank {report.rank} has a relative error of {report.error:.2g}, more than was asked "
-        "for; rounding hides the rest."
+        f"{report.task} of rank {report.rank} has a relative error of {report.error:.2g}, more than was "
+        "asked for; rounding hides the rest."
     )
 
 
@@ -170,7 +170,7 @@ def _one_sided(
 def _interpolated(
     source: Source, axis: int, choice: Choice, options: Options, limit: float, started: float
 ) -> IDResult:
-    """Coefficients for a choice, bounded by exchanges; those of the last round stay as the exchanges left them."""
+    """Coefficients for a choice, bounded by exchanges; the last round leaves them as they are then."""
     indices, single = choice.indices, choice.allows_single(source)
     captured: float | None = None
     passes = 0
@@ -193,7 +193,7 @@ def _interpolated(
     report = single_pass_report(
         "interpolative",
         source.matrix.description,
-        f"{'columns' if axis == 1 else 'rows'} by pivoting, coefficients at most {np.abs(W).max(initial=0):.3g}",
+        f"{'columns' if axis == 1 else 'rows'}, coefficients at most {np.abs(W).max(initial=0):.3g}",
         indices.size,
         error,
         norm=source.norm,

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange._estimate import known_norm, measured_error
+from corange._factor_core import pseudo_inverse
 from corange._operators import Matrix, as_matrix, as_operator
 from corange._random import RandomState, random_key
 from corange._results import EighResult, SVDResult
@@ -282,9 +283,8 @@ def _assemble(left: Array, right: Array, core: Array, rank: int) -> tuple[Array,
     """Turn A X, A' Y and Y' A X into the SVD of the approximation; small matrices in double precision."""
     bases = basis(left), basis(right)
     small = [adjoint_product(Q, Z).astype(np.float64) for Q, Z in zip(bases, (left, right), strict=True)]
-    P, values, Qt = np.linalg.svd(core.astype(np.float64), full_matrices=False)
-    keep = values > 10.0 * float(np.finfo(left.dtype).eps) * values[0]
-    factor = ((small[0] @ Qt[keep].T) / values[keep]) @ (P[:, keep].T @ small[1].T)
+    inverse = pseudo_inverse(core, left.dtype)
+    factor = ((small[0] @ inverse.right) / inverse.values) @ (inverse.left.T @ small[1].T)
     inner, s, outer = np.linalg.svd(factor, full_matrices=False)
     U, V = multiply(bases[0], inner[:, :rank]), multiply(bases[1], outer[:rank].T)
     signs = paired_signs(U, V)

@@ -78,7 +78,7 @@ def select_columns(
     rank : int, optional
         Singular vectors behind leverage scores; k by default.
     exact : bool, default=False
-        Compute singular vectors to 9 digits instead of roughly, for "deim", "qdeim" and both kinds of "leverage".
+        Compute singular vectors to 9 digits instead of roughly, for "deim", "qdeim" and leverage scores.
     random_state : None, int, Generator or RandomState, default=None
         The same integer always gives the same columns, on any number of threads.
     check_finite : bool, default=True
@@ -194,7 +194,7 @@ def _select(A: Any, axis: int, k: int, method: str, options: Options, check_fini
 
 
 def choose(source: Source, axis: int, k: int, method: str, options: Options) -> Indices:
-    """Choose columns (axis 1) or rows (axis 0) of a checked matrix, at least one; the body of `select_columns`."""
+    """Choose columns (axis 1) or rows (axis 0) of a checked matrix, at least one."""
     indices = METHODS[method](source, axis, k, options)
     return indices if indices.size else np.zeros(1, np.int64)
 
@@ -287,7 +287,7 @@ def _drawn(weights: npt.NDArray[np.float64], seed: int, stream: int) -> Indices:
 
 
 def _independent(Y: Array, k: int, rcond: float, order: Indices) -> Indices:
-    """Take the first k of an order; where these depend on each other, the best among twice as many, and so on."""
+    """Take the first k of an order; where these are dependent, the best of twice as many, and so on."""
     count = k
     while True:
         candidates = order[:count]

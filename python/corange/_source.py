@@ -25,7 +25,7 @@ _ROUGH, _EXACT = 3e-2, 1e-9
 
 
 class Source:
-    """The columns (axis 1) and the rows (axis 0) of a checked matrix; only those that are asked for are copied.
+    """The columns (axis 1) and the rows (axis 0) of a checked matrix; those asked for are copied.
 
     Parameters
     ----------

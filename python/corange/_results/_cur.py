@@ -58,7 +58,7 @@ class CURResult(LowRankResult):
         return (self.C, self.coefficients)
 
     def project(self, X: Any) -> Array:
-        """The chosen columns of X, of shape (p, n): the coordinates from which ``coefficients`` rebuild it.
+        """Take the chosen columns of X: the coordinates from which ``coefficients`` rebuild it.
 
         Parameters
         ----------
@@ -72,7 +72,8 @@ class CURResult(LowRankResult):
         as_operator(X, argument_name="X", check_finite=False)
         X = X if scipy.sparse.issparse(X) else np.asarray(X)
         check_length("columns", X.shape[1], self.shape[1])
-        return X[:, self.columns]
+        chosen: Array = X[:, self.columns]
+        return chosen
 
     def _to_arrays(self) -> dict[str, Any]:
         whole = {"U": self.U, "coefficients": self.coefficients, "rows": self.rows, "columns": self.columns}

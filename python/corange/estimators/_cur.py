@@ -31,9 +31,7 @@ class _Selector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     def _checked(self, X: Any) -> Any:
         if isinstance(X, np.ma.MaskedArray):
             as_operator(X, argument_name="X")  # refuses it: scikit-learn would drop the mask
-        return validate_data(
-            self, X, accept_sparse=True, dtype="numeric", ensure_all_finite=looks_for_nan()
-        )
+        return validate_data(self, X, accept_sparse=True, dtype="numeric", ensure_all_finite=looks_for_nan())
 
     def _seed(self) -> Any:
         # As in scikit-learn None is NumPy's global generator, so that numpy.random.seed has its effect.
@@ -117,7 +115,11 @@ class ColumnSelector(_Selector):
         X = self._checked(X)
         wanted = max(X.shape[1] // 2, 1) if wanted is None else wanted
         self.indices_ = select_columns(
-            X, min(wanted, *X.shape), method=self.method, random_state=self._seed(), check_finite=looks_for_nan()
+            X,
+            min(wanted, *X.shape),
+            method=self.method,
+            random_state=self._seed(),
+            check_finite=looks_for_nan(),
         )
         self.support_ = np.isin(np.arange(X.shape[1]), self.indices_)
         return self
@@ -227,6 +229,6 @@ class CUR(_Selector):
         X = check_array(X, input_name="X", accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32])
         if X.shape[1] != self.components_.shape[0]:
             raise ValueError(
-                f"X must have a column for each of {self.components_.shape[0]} components, got shape {X.shape}."
+                f"X must have a column for each of {len(self.components_)} components, got shape {X.shape}."
             )
         return product(X, self.components_)
