@@ -78,7 +78,7 @@ def noisy_low_rank(rows: int, columns: int, rank: int) -> np.ndarray:
 
 
 def _dense_input(session: Session) -> tuple[np.ndarray, int, float]:
-    """The matrix, the rank, and the error of the best approximation of that rank."""
+    """Make the matrix; the rank, and the error of the best approximation of that rank."""
     rows, columns, inner, rank = (
         session.size(n, s) for n, s in ((4000, 120), (3000, 90), (150, 15), (100, 10))
     )
@@ -124,8 +124,10 @@ def dense(session: Session) -> CaseReport:
     ]
     notes = [
         _NOTE,
-        "Its 150 singular values are nearly equal: two independent choices of 100 directions of 150 leave "
-        "about 1.6 times the best error between them. skmatter computes its scores once here, not each time.",
+        (
+            "Its 150 singular values are nearly equal: two independent choices of 100 directions of 150 leave "
+            "about 1.6 times the best error between them. skmatter computes its scores once, not each time."
+        ),
     ]
     return CaseReport({"shape": list(A.shape), "rank": rank}, rows, bars, "skmatter", notes=notes)
 
