@@ -67,6 +67,7 @@ class _SketchedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
             alpha,
             task=type(self).__name__,
             check_finite=looks_for_nan(),
+            sketch="auto",
             size=None,
             **options,
         )
