@@ -64,8 +64,8 @@ def lstsq(
         Singular values below `rcond` times the largest count as zero, 0 < rcond < 1. The default is
         4 * sqrt(min(m, n)) times the rounding unit of A's precision.
     sketch : {"auto", "srht", "gaussian"}, default="auto"
-        Embedding of "sketch-and-solve": a subsampled randomized Hadamard transform, for matrices whose entries
-        can be seen, a Gaussian one, or whichever costs less. Sparse ones are refused: see Notes.
+        Embedding of "sketch-and-solve": a subsampled randomized Hadamard transform, for matrices whose
+        entries can be seen, a Gaussian one, or whichever costs less. Sparse ones are refused: see Notes.
     sketch_size : int, optional
         Rows of that embedding, at least n; default ``max(8 * n, n + 20)``, at most m.
     random_state : None, int, Generator or RandomState, default=None
@@ -115,10 +115,11 @@ def lstsq(
     memory: a few dozen n^2 numbers and 3 (m + n) numbers a right-hand side, in double precision.
 
     "sketch-and-solve" costs m n log2(sketch_size) additions and one pass over A by "srht",
-    2 * sketch_size * nnz(A) flops and a pass for each 64 MB of S by "gaussian". It returns x' with ``||A x' - b||`` within
-    (1 + n / (sketch_size - n)) ** 0.5 or so of the least one. With a dense embedding no entry of x' is far
-    off [5]_: ``max |x' - x|`` is about ``||A x - b|| * ||pinv(A)|| / sqrt(sketch_size)``. Sparse
-    embeddings cannot promise this: a few colliding rows spoil single entries by as much as the whole error.
+    2 * sketch_size * nnz(A) flops and a pass for each 64 MB of S by "gaussian". It returns x' with
+    ``||A x' - b||`` within (1 + n / (sketch_size - n)) ** 0.5 or so of the least one. With a dense embedding
+    no entry of x' is far off [5]_: ``max |x' - x|`` is about ``||A x - b|| * ||pinv(A)|| /
+    sqrt(sketch_size)``. Sparse embeddings cannot promise this: a few colliding rows spoil single entries by
+    as much as the whole error.
 
     References
     ----------
@@ -302,8 +303,9 @@ def _checked_sketch(sketch: object) -> str:
     if isinstance(sketch, str) and sketch.lower() in _SPARSE_SKETCHES:
         raise ValueError(
             f"sketch={shown(sketch)} is sparse: colliding rows spoil single entries of x by as much as the "
-            "whole error, so that no bound on the error of an entry holds. Take sketch='srht' or sketch='gaussian', or "
-            "method='auto', which uses a sparse embedding as a preconditioner only, accurate to rounding."
+            "whole error, so that no bound on the error of an entry holds. Take sketch='srht' or "
+            "sketch='gaussian', or method='auto', which uses a sparse embedding as a preconditioner only, "
+            "accurate to rounding."
         )
     return check_choice("sketch", sketch, _DENSE_SKETCHES)
 
