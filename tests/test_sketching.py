@@ -150,6 +150,16 @@ def test_number_of_entries_of_random_patterns():
     assert set(np.unique(np.abs(S.toarray()))) == {0.0, math.sqrt(20 / 100)}
 
 
+def test_very_sparse_entries_have_their_probabilities():
+    R = sketching.VerySparse(50, 2000, s=5.0, random_state=0).toarray()
+    np.testing.assert_allclose(np.unique(R), [-math.sqrt(0.1), 0.0, math.sqrt(0.1)])
+    for sign in (-1, 1):  # within 4.5 standard deviations of 10000: fails once in 10**5
+        assert abs((np.sign(R) == sign).sum() - 10000) <= 4.5 * math.sqrt(10000 * 0.9)
+    # A wider sketch has the same entries, but for their scale.
+    wide = sketching.VerySparse(90, 2000, s=5.0, random_state=0).toarray()
+    np.testing.assert_array_equal(np.sign(wide[:50]), np.sign(R))
+
+
 def test_variance_of_fast_jl_for_a_fixed_mixed_vector():
     # Var ||S x||^2 = (2 + 3 (1/q - 1) sum z^4) / size for z = H D x; here z has two equal entries.
     q, size = 0.25, 16
