@@ -221,6 +221,30 @@ def test_sparse_data_in_many_pieces(make, monkeypatch):
     np.testing.assert_allclose(S @ A, S.toarray() @ A.toarray(), atol=1e-12)
 
 
+@pytest.mark.parametrize("make", [sketching.Gaussian, sketching.Rademacher])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dense_sketches_are_made_in_tiles(make, dtype, monkeypatch):
+    rng = np.random.default_rng(0)
+    A, Y = rng.standard_normal((700, 50)).astype(dtype), rng.standard_normal((100, 9)).astype(dtype)
+    S = make(100, 700, random_state=0)[:, 100:650]
+    kinds = (A[100:650], np.asfortranarray(A[100:650]), sp.csr_array(A[100:650]), sp.csc_array(A[100:650]))
+    entries, drawn = S.toarray().astype(float), []
+    monkeypatch.setattr("corange.sketching._dense._TILE", 1000)
+
+    def draw(*arguments, **options):
+        drawn.append(arguments[4])
+        return sketching._base.draw(*arguments, **options)
+
+    monkeypatch.setattr("corange.sketching._dense.draw", draw)
+    tol = 40 * np.finfo(dtype).eps
+    for M in kinds:
+        np.testing.assert_allclose(S @ M, entries @ A[100:650], atol=tol * 10)
+    assert set(drawn) == {(550, 32), (550, 4)}
+    drawn.clear()
+    np.testing.assert_allclose(S.T @ Y, entries.T @ Y, atol=tol * 10)
+    assert set(drawn) == {(10, 100)}
+
+
 @pytest.mark.parametrize("kind", cr.sketching._sketch.KINDS)
 def test_one_line(kind):
     A = np.random.default_rng(0).standard_normal((90, 12))
