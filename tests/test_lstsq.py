@@ -99,6 +99,14 @@ def test_condition_estimate_and_rank():
         assert report.rank == 30
 
 
+def test_a_condition_number_well_within_the_default_rcond_keeps_the_triangular_factor():
+    A, b = problem(3000, 200, 1e12, 1e-3)
+    report = cr.lstsq(A, b, random_state=0).report
+    assert report.rank == 200
+    assert report.method == "sketched Cholesky QR, refined"
+    assert report.converged
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     m=st.integers(1, 60),

@@ -193,7 +193,9 @@ class PreconditionerMaker {
   /// A sketch gives singular values to a factor and spaces to an angle. Unless those that rcond keeps end at the cliff of rounding,
   /// this measures B on the sketch's vectors, with 4 flops an entry and vector, and decides anew.
   Preconditioner decided(const Preconditioner& sketched) const {
-    if (sketched.rank() == 0 || sketched.condition * rcond_ < kSafelyFull * kSafelyFull) return sketched;
+    // The condition number of all of B is right to a factor of 6: three from the sketch, two from its estimate.
+    const double safe = sketched.full() ? kSafelyFull : kSafelyFull * kSafelyFull;
+    if (sketched.rank() == 0 || sketched.condition * rcond_ < safe) return sketched;
     const Index k = sketched.rank();
     const SmallMatrix z = sketched.apply(SmallMatrix::Identity(k, k));
     const GramFactor f = factor_gram(projected_gram(z));
