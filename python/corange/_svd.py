@@ -92,6 +92,8 @@ def svd(
         range.
     numpy.linalg.LinAlgError
         The computation broke down.
+    MemoryError
+        The factors of this rank are larger than the machine's memory; said before work starts, with both sizes.
 
     Warns
     -----

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "corange/core/errors.hpp"
+#include "corange/core/memory.hpp"
 #include "corange/core/parallel.hpp"
 #include "corange/core/philox.hpp"
 #include "corange/core/types.hpp"
