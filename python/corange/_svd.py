@@ -93,7 +93,7 @@ def svd(
     numpy.linalg.LinAlgError
         The computation broke down.
     MemoryError
-        The factors of this rank are larger than the machine's memory; said before work starts, with both sizes.
+        Factors of this rank would not fit in the machine's memory; said before work starts, with both sizes.
 
     Warns
     -----
