@@ -21,6 +21,7 @@
 
 #include "corange/sketch/sparse_rows.hpp"
 #include "corange/sketch/sparse_sign.hpp"
+#include "corange/sketch/srht.hpp"
 
 #include "corange/eigh/eigh.hpp"
 #include "corange/lstsq/lstsq.hpp"

@@ -67,6 +67,7 @@ def lstsq(
     alpha: float,
     tol: float,
     rcond: float | None,
+    sketch: str,
     size: int | None,
     seed: int,
     check_finite: bool,

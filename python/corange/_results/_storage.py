@@ -18,9 +18,11 @@ _FORMAT = "corange result 1"
 _HOMES = {
     "CoordinatedSample": "corange.sketching",
     "EighResult": "corange._results",
+    "FrequentDirections": "corange.sketching",
     "LstsqResult": "corange._results",
     "QBResult": "corange._results",
     "SVDResult": "corange._results",
+    "StreamingSVD": "corange.sketching",
 }
 
 
@@ -30,7 +32,7 @@ def save_arrays(path: File, kind: str, **arrays: Any) -> None:
 
 
 def load(path: File) -> Any:
-    """Read a result or a sample that ``save(path)`` or the command line wrote.
+    """Read a result, a sample or a sketch that ``save(path)`` or the command line wrote.
 
     Parameters
     ----------
@@ -39,7 +41,8 @@ def load(path: File) -> Any:
 
     Returns
     -------
-    SVDResult, EighResult, QBResult, LstsqResult or sketching.CoordinatedSample
+    SVDResult, EighResult, QBResult, LstsqResult, sketching.CoordinatedSample, sketching.StreamingSVD or \
+sketching.FrequentDirections
 
     Raises
     ------

@@ -80,6 +80,9 @@ class GramVisitor final : public EntryVisitor {
   }
   void sparse_rows(Index, const Compressed&) override { throw InvalidArgument("the Gram matrix needs dense rows"); }
   void sparse_columns(Index, const Compressed&) override { throw InvalidArgument("the Gram matrix needs dense rows"); }
+  void outer(Index, Index, StridedView<double>, StridedView<double>) override {
+    throw InvalidArgument("the Gram matrix needs dense rows");
+  }
 
  private:
   BlockView<const double> right_;
@@ -103,6 +106,12 @@ class SketchVisitor final : public EntryVisitor {
     sparse_sign_apply_columns<double>(s_, piece, part.view());
     for (Index i = 0; i < part.rows(); ++i)
       for (Index j = 0; j < part.cols(); ++j) out_(i, col + j) += part(i, j);
+  }
+  void outer(Index row, Index col, StridedView<double> left, StridedView<double> right) override {
+    Block<double> part(out_.rows, 1);
+    sparse_sign_apply<double>(s_, left, part.view(), row);
+    for (Index i = 0; i < part.rows(); ++i)
+      for (Index j = 0; j < right.rows; ++j) out_(i, col + j) += part(i, 0) * right(j, 0);
   }
 
  private:
