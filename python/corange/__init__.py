@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from corange._estimate import estimate_norm as estimate_norm
     from corange._exceptions import ConvergenceWarning as ConvergenceWarning
     from corange._fwht import fwht as fwht
+    from corange._kernel import KernelMatrix as KernelMatrix
     from corange._lstsq import lstsq as lstsq
     from corange._lstsq import ridge as ridge
     from corange._nystrom import generalized_nystrom as generalized_nystrom
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from corange._report import Report as Report
     from corange._results import EighResult as EighResult
     from corange._results import LstsqResult as LstsqResult
+    from corange._results import NystromResult as NystromResult
     from corange._results import ProductResult as ProductResult
     from corange._results import QBResult as QBResult
     from corange._results import SVDResult as SVDResult
@@ -68,9 +70,11 @@ _HOME = {
     "FastJL": "estimators",
     "GaussianRandomProjection": "estimators",
     "Iteration": "_report",
+    "KernelMatrix": "_kernel",
     "LstsqIteration": "_report",
     "LstsqReport": "_report",
     "LstsqResult": "_results",
+    "NystromResult": "_results",
     "PCA": "estimators",
     "ProductResult": "_results",
     "QBResult": "_results",

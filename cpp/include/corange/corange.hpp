@@ -7,6 +7,7 @@
 #include "corange/core/types.hpp"
 
 #include "corange/linalg/blocks.hpp"
+#include "corange/linalg/exponential.hpp"
 #include "corange/linalg/gram.hpp"
 #include "corange/linalg/hadamard.hpp"
 #include "corange/linalg/orthonormalize.hpp"
@@ -22,5 +23,7 @@
 #include "corange/sketch/sparse_sign.hpp"
 
 #include "corange/eigh/eigh.hpp"
+#include "corange/kernel/cholesky_step.hpp"
+#include "corange/kernel/pairwise.hpp"
 #include "corange/lstsq/lstsq.hpp"
 #include "corange/svd/svd.hpp"

@@ -73,6 +73,28 @@ def lstsq(
     callback: _Callback,
 ) -> dict[str, Any]: ...
 
+def kernel_block(
+    kind: str, gamma: float, coef0: float, degree: float, X: _Array, Y: _Array, out: _Array
+) -> None: ...
+def kernel_features(
+    kind: str,
+    gamma: float,
+    coef0: float,
+    degree: float,
+    X: _Array,
+    Y: _Array,
+    M: _Array,
+    out: _Array,
+) -> None: ...
+def cholesky_step(
+    columns: _Array,
+    pivots: _Array,
+    inverse: _Array,
+    factor: _Array,
+    diagonal: _Doubles,
+    floors: _Doubles,
+) -> float: ...
+
 class Operator:
     @property
     def shape(self) -> tuple[int, int]: ...

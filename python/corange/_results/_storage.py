@@ -19,6 +19,7 @@ _HOMES = {
     "CoordinatedSample": "corange.sketching",
     "EighResult": "corange._results",
     "LstsqResult": "corange._results",
+    "NystromResult": "corange._results",
     "QBResult": "corange._results",
     "SVDResult": "corange._results",
 }
@@ -39,7 +40,7 @@ def load(path: File) -> Any:
 
     Returns
     -------
-    SVDResult, EighResult, QBResult, LstsqResult or sketching.CoordinatedSample
+    SVDResult, EighResult, QBResult, NystromResult, LstsqResult or sketching.CoordinatedSample
 
     Raises
     ------
