@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from corange.estimators import FastJL as FastJL
     from corange.estimators import FastRP as FastRP
     from corange.estimators import GaussianRandomProjection as GaussianRandomProjection
+    from corange.estimators import Nystroem as Nystroem
     from corange.estimators import SketchedLinearRegression as SketchedLinearRegression
     from corange.estimators import SketchedRidge as SketchedRidge
     from corange.estimators import SparseRandomProjection as SparseRandomProjection
@@ -74,6 +75,7 @@ _HOME = {
     "LstsqIteration": "_report",
     "LstsqReport": "_report",
     "LstsqResult": "_results",
+    "Nystroem": "estimators",
     "NystromResult": "_results",
     "PCA": "estimators",
     "ProductResult": "_results",

@@ -25,8 +25,6 @@ Array = npt.NDArray[Any]
 _PROPOSALS, _UNIFORM, _LEVERAGE = 2**64 - 20, 2**64 - 21, 2**64 - 22
 # Rounding in a diagonal entry of what is left, in units of eps * sqrt(rank) * the entry.
 _NOISE = 8.0
-# Times its floor that a diagonal entry may be negative before the matrix is called indefinite.
-_INDEFINITE = 100.0
 _LARGEST_BLOCK = 128
 
 
@@ -51,8 +49,10 @@ class PartialCholesky:
         eps = float(np.finfo(entries.dtype).eps)
         scale = np.maximum(np.abs(diagonal), eps * largest)
         self.floors = _NOISE * eps * np.sqrt(capacity) * scale
+        # Entries below -sqrt(eps) times what they were, here in units of their floors, are no rounding.
+        self._lowest = -np.sqrt(eps) / (_NOISE * eps * np.sqrt(capacity))
         worst = int(np.argmin(diagonal / np.where(scale > 0.0, scale, 1.0)))
-        if diagonal[worst] < -_INDEFINITE * self.floors[worst]:
+        if diagonal[worst] < self._lowest * self.floors[worst]:
             raise np.linalg.LinAlgError(
                 f"K must be positive semidefinite, but K[{worst}, {worst}] is {diagonal[worst]:.3g}."
             )
@@ -93,7 +93,7 @@ class PartialCholesky:
             self.left[:, np.newaxis],
             self.floors[:, np.newaxis],
         )
-        if lowest < -_INDEFINITE:
+        if lowest < self._lowest:
             raise np.linalg.LinAlgError(
                 "K must be positive semidefinite, but the diagonal of what is left beside "
                 f"{self.count + chosen.size} of its columns has negative entries; use corange.eigh."
@@ -175,6 +175,8 @@ def _accept(state: PartialCholesky, proposals: Array, draws: Array, wanted: int)
 def cholesky_at(entries: Entries, landmarks: Array) -> PartialCholesky:
     """Factorization whose pivots are landmarks given beforehand; those that depend on others are left out."""
     state = PartialCholesky(entries, max(1, landmarks.size))
+    if not landmarks.size:
+        return state
     block = entries.block(landmarks, landmarks).astype(np.float64)
     floor = _NOISE * float(np.finfo(entries.dtype).eps) * np.sqrt(landmarks.size) * float(np.diag(block).max())
     if floor <= 0.0:
