@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from corange import sketching as sketching
     from corange import testing as testing
     from corange._config import show_config as show_config
+    from corange._cur_index import CURIndex as CURIndex
     from corange._eigh import eigh as eigh
     from corange._estimate import estimate_error as estimate_error
     from corange._estimate import estimate_norm as estimate_norm
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 _MODULES = ("datasets", "plotting", "sketching", "testing")
 
 _HOME = {
+    "CURIndex": "_cur_index",
     "ConvergenceWarning": "_exceptions",
     "EighResult": "_results",
     "Estimate": "_estimate",

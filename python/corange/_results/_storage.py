@@ -16,6 +16,7 @@ _FORMAT = "corange result 1"
 
 # What a file may hold, and where the class is: it makes itself of the arrays by `_from_arrays`.
 _HOMES = {
+    "CURIndex": "corange",
     "CoordinatedSample": "corange.sketching",
     "EighResult": "corange._results",
     "LstsqResult": "corange._results",
@@ -40,7 +41,8 @@ def load(path: File) -> Any:
 
     Returns
     -------
-    SVDResult, EighResult, QBResult, NystromResult, LstsqResult or sketching.CoordinatedSample
+    SVDResult, EighResult, QBResult, NystromResult, LstsqResult, CURIndex or
+    sketching.CoordinatedSample
 
     Raises
     ------
