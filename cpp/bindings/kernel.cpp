@@ -64,11 +64,12 @@ void kernel_features_of(const std::string& kind, double gamma, double coef0, dou
 }
 
 template <class T>
-double step_of(const py::array& columns, const py::array& pivots, const py::array& inverse, const py::array& factor,
+double step_of(const py::array& columns, const py::array& pivots, const py::array& triangle, const py::array& factor,
              const py::array& diagonal, const py::array& floors) {
-  const StridedView<T> g = view_of<T>(columns, "columns"), p = view_of<T>(pivots, "pivots"), l = view_of<T>(inverse, "inverse");
+  const StridedView<T> g = view_of<T>(columns, "columns"), p = view_of<T>(pivots, "pivots");
+  const StridedView<double> l = view_of<double>(triangle, "triangle");
   if (p.cols != g.cols || l.rows != g.cols || l.cols != g.cols || factor.ndim() != 2 || factor.shape(1) < p.rows + g.cols)
-    throw py::value_error("columns, pivots, inverse and factor do not fit together");
+    throw py::value_error("columns, pivots, triangle and factor do not fit together");
   CholeskyStep<T> step;
   step.columns = g;
   step.ld = factor.shape(1);
@@ -76,16 +77,26 @@ double step_of(const py::array& columns, const py::array& pivots, const py::arra
   step.diagonal = writable<double>(diagonal, g.rows, 1, "diagonal");
   step.floors = writable<double>(floors, g.rows, 1, "floors");
   const py::gil_scoped_release release;
-  const Block<T> above = padded_copy(p), triangle = padded_copy(l);
+  const Block<T> above = padded_copy(p);
   step.pivots = above.view();
-  step.inverse = triangle.view();
+  step.triangle = l;
   return cholesky_step<T>(step);
 }
 
-double cholesky_step_of(const py::array& columns, const py::array& pivots, const py::array& inverse, const py::array& factor,
+double cholesky_step_of(const py::array& columns, const py::array& pivots, const py::array& triangle, const py::array& factor,
                       const py::array& diagonal, const py::array& floors) {
   const auto run = py::isinstance<py::array_t<float>>(factor) ? &step_of<float> : &step_of<double>;
-  return run(columns, pivots, inverse, factor, diagonal, floors);
+  return run(columns, pivots, triangle, factor, diagonal, floors);
+}
+
+/// block -= part part', both float64.
+void subtract_outer_of(const py::array& part, const py::array& block) {
+  const StridedView<double> left = view_of<double>(part, "part");
+  double* target = writable<double>(block, left.rows, left.rows, "block");
+  const py::gil_scoped_release release;
+  Block<double> work = padded_copy<double>({target, left.rows, left.rows, left.rows, 1});
+  subtract_outer(left, work.view());
+  copy_block(work.view(), BlockView<double>{target, left.rows, left.rows, left.rows});
 }
 
 }  // namespace
@@ -94,7 +105,8 @@ void register_kernel(py::module_& m) {
   using namespace py::literals;
   m.def("kernel_block", &kernel_block_of, "kind"_a, "gamma"_a, "coef0"_a, "degree"_a, "X"_a, "Y"_a, "out"_a);
   m.def("kernel_features", &kernel_features_of, "kind"_a, "gamma"_a, "coef0"_a, "degree"_a, "X"_a, "Y"_a, "M"_a, "out"_a);
-  m.def("cholesky_step", &cholesky_step_of, "columns"_a, "pivots"_a, "inverse"_a, "factor"_a, "diagonal"_a, "floors"_a);
+  m.def("subtract_outer", &subtract_outer_of, "part"_a, "block"_a);
+  m.def("cholesky_step", &cholesky_step_of, "columns"_a, "pivots"_a, "triangle"_a, "factor"_a, "diagonal"_a, "floors"_a);
 }
 
 }  // namespace corange::bindings

@@ -74,21 +74,19 @@ class PartialCholesky:
 
     def residual_block(self, chosen: Array) -> npt.NDArray[np.float64]:
         """What is left of the entries between some rows and the same columns."""
-        block = self.entries.block(chosen, chosen).astype(np.float64)
+        block = np.array(self.entries.block(chosen, chosen), dtype=np.float64, order="C")
         if self.count:
-            part = np.ascontiguousarray(self.F[chosen, : self.count], dtype=np.float64)
-            block -= multiply(part, part.T)
+            _core.subtract_outer(self.F[chosen, : self.count].astype(np.float64), block)
         return block
 
     def add(self, chosen: Array, L: npt.NDArray[np.float64]) -> None:
         """Append the columns of F for new pivots, given the Cholesky factor of their residual block."""
         columns = self.entries.columns(chosen)
         dtype = self.F.dtype
-        inverse = scipy.linalg.solve_triangular(L, np.eye(chosen.size), lower=True).T
         lowest = _core.cholesky_step(
             columns.astype(dtype, copy=False),
             np.ascontiguousarray(self.F[chosen, : self.count].T),
-            inverse.astype(dtype),
+            L,
             self.F,
             self.left[:, np.newaxis],
             self.floors[:, np.newaxis],

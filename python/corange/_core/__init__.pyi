@@ -86,10 +86,11 @@ def kernel_features(
     M: _Array,
     out: _Array,
 ) -> None: ...
+def subtract_outer(part: _Doubles, block: _Doubles) -> None: ...
 def cholesky_step(
     columns: _Array,
     pivots: _Array,
-    inverse: _Array,
+    triangle: _Doubles,
     factor: _Array,
     diagonal: _Doubles,
     floors: _Doubles,

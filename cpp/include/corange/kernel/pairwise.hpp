@@ -118,6 +118,15 @@ void kernel_tile(const KernelSpec& spec, StridedView<T> x, BlockView<const T> y,
 
 }  // namespace detail
 
+namespace detail {
+
+/// Tiles of rows that are worth a thread's while: at least 2^18 operations each.
+inline Tiling worthwhile_tiles(Index rows, Index operations_a_row) {
+  return tiling(rows, 256, std::max<Index>(32, (Index{1} << 18) / std::max<Index>(operations_a_row, 1)));
+}
+
+}  // namespace detail
+
 /// Rows of points as a block of columns of points.
 template <class T>
 Block<T> points_as_columns(StridedView<T> y) {
@@ -132,10 +141,10 @@ template <class T>
 void kernel_block(const KernelSpec& spec, StridedView<T> x, StridedView<T> y, T* out, Index ld) {
   constexpr Index kStrip = 256;  // points of Y at a time, so that a tile stays in L2
   const Block<T> points = points_as_columns(y);
-  const Tiling tiles = tiling(x.rows, 256, 32);
+  const Tiling tiles = detail::worthwhile_tiles(x.rows, y.rows * (x.cols + 10));
   parallel_for(tiles.count(), [&](Index t) {
-    Block<T> tile(uninitialized, tiles.tile, std::min(kStrip, y.rows));
     constexpr Index kRows = 64;
+    Block<T> tile(uninitialized, kRows, std::min(kStrip, y.rows));
     for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); i += kRows) {
       check_interrupt();
       const Index rows = std::min(kRows, tiles.begin(t) + tiles.size(t) - i);
@@ -153,7 +162,7 @@ void kernel_block(const KernelSpec& spec, StridedView<T> x, StridedView<T> y, T*
 template <class T>
 void kernel_features(const KernelSpec& spec, StridedView<T> x, StridedView<T> y, BlockView<const T> m, T* out) {
   const Block<T> points = points_as_columns(y);
-  const Tiling tiles = tiling(x.rows, 256, 32);
+  const Tiling tiles = detail::worthwhile_tiles(x.rows, y.rows * (x.cols + m.cols + 10));
   parallel_for(tiles.count(), [&](Index t) {
     constexpr Index kRows = 64;
     Block<T> values(uninitialized, kRows, y.rows), features(kRows, m.cols);
