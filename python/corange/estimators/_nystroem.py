@@ -174,8 +174,10 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         if self.kernel == "precomputed":
             block = as_entries(X, "X", check_finite=False).block(places, places)
         else:
-            block = self._values(self.components_, self.components_, parameters)
-        self.normalization_ = _inverse_root(np.asarray(block))
+            # In double, so that small eigenvalues of the kernel between landmarks are more than rounding.
+            points = self.components_ if callable(self.kernel) else self.components_.astype(np.float64)
+            block = self._values(points, points, parameters)
+        self.normalization_ = _inverse_root(np.asarray(block), working_dtype(X.dtype, "X"))
         return self
 
     def transform(self, X: Any) -> Array:
@@ -340,14 +342,14 @@ def _canonical(X: Any) -> Any:
     return X
 
 
-def _inverse_root(block: Array) -> Array:
+def _inverse_root(block: Array, dtype: np.dtype[Any]) -> Array:
     """Inverse square root of a symmetric matrix on what is not rounding, scaled by a power of four first."""
-    dtype = working_dtype(block.dtype, "kernel")
     exact = (block.astype(np.float64) + block.T) / 2.0
     half = int(np.frexp(np.abs(exact).max())[1]) // 2
     h, W = np.linalg.eigh(np.ldexp(exact, -2 * half))
     sizes = np.abs(h)
-    keep = sizes > h.size * float(np.finfo(dtype).eps) * sizes.max()
+    noise = h.size * float(np.finfo(working_dtype(block.dtype, "kernel")).eps)
+    keep = sizes > max(noise, float(np.finfo(dtype).eps)) * sizes.max()
     weights = np.zeros_like(h)
     weights[keep] = np.sign(h[keep]) / np.sqrt(sizes[keep])
     return np.ldexp((W * weights) @ W.T, -half).astype(dtype)
