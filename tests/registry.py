@@ -139,7 +139,11 @@ def _nystroem(A: Any, seed: int) -> Arrays:
     entries = np.abs(A.data if hasattr(A, "indptr") else A)
     size = float(entries.sum(dtype=np.float64)) / max(1, np.shape(A)[0])
     model = cr.Nystroem(
-        "laplacian", gamma=1.0 / (size or 1.0), n_components=_rank(A), landmarks="rpcholesky", random_state=seed
+        "laplacian",
+        gamma=1.0 / (size or 1.0),
+        n_components=_rank(A),
+        landmarks="rpcholesky",
+        random_state=seed,
     )
     features = model.fit_transform(A)
     return features, _dense(model.components_)

@@ -44,7 +44,9 @@ def test_exact_for_scores_of_low_rank(rank, more_anchors, more_queries, seed):
     query = rng.standard_normal(rank)
     truth = items @ query
     condition = np.linalg.cond(items[index.anchors]) * np.linalg.cond(queries)
-    assert np.abs(index.predict(truth[index.anchors]) - truth).max() <= 1e-12 * condition * np.abs(truth).max()
+    assert (
+        np.abs(index.predict(truth[index.anchors]) - truth).max() <= 1e-12 * condition * np.abs(truth).max()
+    )
     if condition < 1e6:
         found, scores = index.search(lambda places: truth[places], 5, budget=index.anchors.size + 5)
         assert np.array_equal(found, np.argsort(-truth)[:5])

@@ -152,7 +152,7 @@ def test_factors_come_from_the_weights_and_are_exact_at_their_rank(example):
 
 @needs_cur
 def test_weights_pay_where_activations_differ_by_a_hundred(example):
-    """Over several matrices, the error that activations see is well below that of a choice that ignores them."""
+    """The error that activations see is well below that of a choice that ignores them."""
     curing = example("curing")
     rng = np.random.default_rng(4)
     ratios = []

@@ -111,7 +111,7 @@ def test_kernels_may_be_functions_of_points_of_any_kind():
     sparse = scipy.sparse.csr_array(dense)
     gram = dense @ dense.T
     by_points = cr.KernelMatrix(sparse, lambda P, Q: (P @ Q.T).toarray())
-    by_indices = cr.KernelMatrix(np.arange(90), lambda I, J: gram[np.ix_(I, J)], diagonal=np.diag(gram))
+    by_indices = cr.KernelMatrix(np.arange(90), lambda P, Q: gram[np.ix_(P, Q)], diagonal=np.diag(gram))
     for K in (by_points, by_indices):
         assert K.shape == (90, 90)
         assert np.allclose(K.diagonal(), np.diag(gram))

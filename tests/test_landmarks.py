@@ -73,7 +73,7 @@ def test_exact_from_as_many_landmarks_as_the_rank_and_never_more(landmarks, n, r
 def test_error_is_the_relative_trace_of_what_is_left(landmarks, dtype):
     X = np.random.default_rng(1).standard_normal((600, 4)).astype(dtype)
     kernel = cr.KernelMatrix(X, gamma=0.2)
-    F, chosen = result = cr.nystrom(kernel, 40, landmarks=landmarks, random_state=0)
+    F, _ = result = cr.nystrom(kernel, 40, landmarks=landmarks, random_state=0)
     assert F.dtype == dtype
     K = kernel.columns(np.arange(600)).astype(np.float64)
     left = K - F.astype(np.float64) @ F.T
@@ -160,7 +160,7 @@ def test_every_kind_of_matrix_gives_the_same():
     K = scipy.sparse.csr_array(S @ S.T + 0.1 * scipy.sparse.eye_array(300))
     K = scipy.sparse.csr_array((K + K.T) / 2)
     dense = K.toarray()
-    by_indices = cr.KernelMatrix(np.arange(300), lambda I, J: dense[np.ix_(I, J)])
+    by_indices = cr.KernelMatrix(np.arange(300), lambda P, Q: dense[np.ix_(P, Q)])
     kinds = [K, scipy.sparse.csc_array(K), dense, np.asfortranarray(dense), Rows(dense), by_indices]
     for landmarks in CHOICES:
         expected = cr.nystrom(dense.tolist(), 30, landmarks=landmarks, random_state=1)
@@ -194,7 +194,12 @@ def test_scaling_by_powers_of_four_scales_the_factor_exactly(landmarks, dtype, e
 
 @choices
 def test_matrices_at_the_edge(landmarks):
-    for K in (np.zeros((40, 40)), np.eye(40), np.array([[2.5]]), np.diag(np.r_[0.0, np.logspace(0, -14, 30)])):
+    for K in (
+        np.zeros((40, 40)),
+        np.eye(40),
+        np.array([[2.5]]),
+        np.diag(np.r_[0.0, np.logspace(0, -14, 30)]),
+    ):
         for dtype in (np.float32, np.float64):
             F, chosen = result = cr.nystrom(
                 K.astype(dtype), min(5, len(K)), landmarks=landmarks, random_state=0

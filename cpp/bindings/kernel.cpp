@@ -65,7 +65,7 @@ void kernel_features_of(const std::string& kind, double gamma, double coef0, dou
 
 template <class T>
 double step_of(const py::array& columns, const py::array& pivots, const py::array& triangle, const py::array& factor,
-             const py::array& diagonal, const py::array& floors) {
+               const py::array& diagonal, const py::array& floors) {
   const StridedView<T> g = view_of<T>(columns, "columns"), p = view_of<T>(pivots, "pivots");
   const StridedView<double> l = view_of<double>(triangle, "triangle");
   if (p.cols != g.cols || l.rows != g.cols || l.cols != g.cols || factor.ndim() != 2 || factor.shape(1) < p.rows + g.cols)
@@ -84,7 +84,7 @@ double step_of(const py::array& columns, const py::array& pivots, const py::arra
 }
 
 double cholesky_step_of(const py::array& columns, const py::array& pivots, const py::array& triangle, const py::array& factor,
-                      const py::array& diagonal, const py::array& floors) {
+                        const py::array& diagonal, const py::array& floors) {
   const auto run = py::isinstance<py::array_t<float>>(factor) ? &step_of<float> : &step_of<double>;
   return run(columns, pivots, triangle, factor, diagonal, floors);
 }

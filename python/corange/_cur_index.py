@@ -81,8 +81,8 @@ class CURIndex:
 
     References
     ----------
-    .. [1] N. Yadav, N. Monath, R. Angell, M. Zaheer, A. McCallum (2022). Efficient nearest neighbor search for
-       cross-encoder models using matrix factorization. EMNLP. arXiv:2210.12579.
+    .. [1] N. Yadav, N. Monath, R. Angell, M. Zaheer, A. McCallum (2022). Efficient nearest neighbor search
+       for cross-encoder models using matrix factorization. EMNLP. arXiv:2210.12579.
 
     Examples
     --------
@@ -255,7 +255,9 @@ def _scored(score: Callable[[npt.NDArray[np.int64]], npt.ArrayLike], places: npt
     """Ask for exact scores, and look at what comes back."""
     values = np.asarray(score(places), dtype=np.float64)
     if values.shape != places.shape:
-        raise ValueError(f"score must return {places.size} scores for as many items, got shape {values.shape}.")
+        raise ValueError(
+            f"score must return {places.size} scores for as many items, got shape {values.shape}."
+        )
     if not np.isfinite(values).all():
         raise ValueError("score must return finite numbers, but some are NaN or infinite.")
     return values

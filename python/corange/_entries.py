@@ -41,7 +41,7 @@ class Entries(Protocol):
 
 
 class _Stored:
-    """Entries of a matrix in memory, dense or sparse; rows stand for columns where they are quicker to read."""
+    """Entries of a matrix in memory, dense or sparse; rows stand for columns where that is quicker."""
 
     def __init__(self, values: Any, shape: tuple[int, int], dtype: np.dtype[Any], what: str) -> None:
         self._values, self.shape, self.dtype = values, shape, dtype
@@ -60,7 +60,8 @@ class _Stored:
     def columns(self, indices: Array) -> Array:
         if self._sparse:
             return np.asarray(self._values[indices].toarray()).T
-        return self._values[indices].T if self._by_rows else self._values[:, indices]
+        columns: Array = self._values[indices].T if self._by_rows else self._values[:, indices]
+        return columns
 
 
 class _ReadByRows:

@@ -16,7 +16,14 @@ from corange._landmarks import (
 )
 from corange._report import Report
 from corange._results import NystromResult
-from corange._validation import check_choice, check_indices, check_integer, check_proportion, check_rank, shown
+from corange._validation import (
+    check_choice,
+    check_indices,
+    check_integer,
+    check_proportion,
+    check_rank,
+    shown,
+)
 
 __all__ = ["LANDMARKS", "factor", "from_landmarks"]
 
@@ -49,7 +56,9 @@ def from_landmarks(
         check_choice("landmarks", landmarks, LANDMARKS)
         check_integer("rank", rank, low=1)
     elif rank is not None:
-        raise ValueError(f"rank is the number of landmarks when they are indices, got rank={shown(rank)} too.")
+        raise ValueError(
+            f"rank is the number of landmarks when they are indices, got rank={shown(rank)} too."
+        )
     entries = as_entries(K, "K", check_finite=check_finite)
     if not isinstance(landmarks, str):
         landmarks = check_indices("landmarks", landmarks, entries.shape[0])

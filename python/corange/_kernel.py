@@ -63,7 +63,7 @@ class KernelMatrix(LinearOperator):  # type: ignore[misc]
     Raises
     ------
     TypeError, ValueError
-        An argument is illegal; points are not a dense matrix, or not finite; a function returns another shape.
+        An argument is illegal; points are not a dense matrix, or not finite; a function returns no such block.
 
     See Also
     --------
@@ -111,8 +111,8 @@ class KernelMatrix(LinearOperator):  # type: ignore[misc]
             stored = as_stored(points, argument_name="points", check_finite=check_finite)
             if stored.kind != "dense":
                 raise TypeError(
-                    f"points must be a dense array for the kernel {kernel!r}, got {type(points).__name__}; give "
-                    "a function of two sets of points as kernel."
+                    f"points must be a dense array for the kernel {kernel!r}, got {type(points).__name__}; "
+                    "give a function of two sets of points as kernel."
                 )
             self.points, dtype = stored.arrays[0], stored.dtype
             n, width = stored.shape
@@ -208,7 +208,8 @@ class KernelMatrix(LinearOperator):  # type: ignore[misc]
         stored = as_stored(points, argument_name="points")
         if stored.kind != "dense" or stored.shape[1] != second.shape[1]:
             raise ValueError(
-                f"points must be a dense array of {second.shape[1]} columns, got {stored.kind} {stored.shape}."
+                f"points must be a dense array of {second.shape[1]} columns, got a {stored.kind} one of shape "
+                f"{stored.shape}."
             )
         return self._between(stored.arrays[0].astype(self.dtype, copy=False), second)
 

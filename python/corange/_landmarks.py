@@ -73,7 +73,7 @@ class PartialCholesky:
         return float(self.left.sum()) / self.trace if self.trace > 0.0 else 0.0
 
     def residual_block(self, chosen: Array) -> npt.NDArray[np.float64]:
-        """What is left of the entries between some rows and the same columns."""
+        """Compute what is left of the entries between some rows and the same columns."""
         block = np.array(self.entries.block(chosen, chosen), dtype=np.float64, order="C")
         if self.count:
             _core.subtract_outer(self.F[chosen, : self.count].astype(np.float64), block)
@@ -148,7 +148,7 @@ def _proportional(weights: Array, draws: Array) -> Array:
     """Draw positions with probability proportional to their weights."""
     sums = np.cumsum(weights)
     places = np.searchsorted(sums, draws * sums[-1], side="right")
-    return np.minimum(places, np.flatnonzero(weights)[-1])
+    return np.asarray(np.minimum(places, np.flatnonzero(weights)[-1]))
 
 
 def _accept(state: PartialCholesky, proposals: Array, draws: Array, wanted: int) -> tuple[Array, Array]:
@@ -176,7 +176,9 @@ def cholesky_at(entries: Entries, landmarks: Array) -> PartialCholesky:
     if not landmarks.size:
         return state
     block = entries.block(landmarks, landmarks).astype(np.float64)
-    floor = _NOISE * float(np.finfo(entries.dtype).eps) * np.sqrt(landmarks.size) * float(np.diag(block).max())
+    floor = (
+        _NOISE * float(np.finfo(entries.dtype).eps) * np.sqrt(landmarks.size) * float(np.diag(block).max())
+    )
     if floor <= 0.0:
         return state
     factor, order, rank, _ = scipy.linalg.lapack.dpstrf(block, tol=floor, lower=1)
@@ -188,7 +190,8 @@ def uniform_landmarks(n: int, count: int, seed: int) -> Array:
     """Different positions, all subsets equally likely."""
     keys = np.empty((n, 1))
     _core.random_block("uniform", seed, stream=_UNIFORM, row0=0, col0=0, out=keys)
-    return np.argsort(keys[:, 0], kind="stable")[:count]
+    order: Array = np.argsort(keys[:, 0], kind="stable")
+    return order[:count]
 
 
 def leverage_landmarks(entries: Entries, count: int, seed: int) -> Array:
@@ -211,4 +214,3 @@ def leverage_landmarks(entries: Entries, count: int, seed: int) -> Array:
     waiting = -np.log1p(-keys[:, 0]) / np.where(scores > 0.0, scores, 1.0)
     waiting[scores <= 0.0] = np.inf
     return np.argsort(waiting, kind="stable")[: min(count, int((scores > 0.0).sum()))]
-

@@ -126,12 +126,12 @@ def nystrom(
     truncation the expected error in the trace norm is at most ``1 + r / (l - r - 1)`` times that of the best
     approximation of each rank r below l - 1.
 
-    With landmarks S: ``K[:, S] K[S, S]^-1 K[S, :]`` as a partial Cholesky factorization, from n * rank entries
-    of K and its diagonal, in n * rank**2 flops; memory for n * (rank + 128) numbers. The error in the report
-    is exact: K minus the approximation is positive semidefinite, so its trace norm is the sum of a diagonal
-    that is known. Randomly pivoted Cholesky [2]_, in blocks with rejection [3]_, has an expected error of at
-    most 1 + e times the best one of rank r as soon as rank is ``r / e + r * log(1 / (e * eta))``, where eta is
-    the best relative error. Ridge leverage scores [4]_ come from as many uniform landmarks.
+    With landmarks S: ``K[:, S] K[S, S]^-1 K[S, :]`` as a partial Cholesky factorization, from n * rank
+    entries of K and its diagonal, in n * rank**2 flops; memory for n * (rank + 128) numbers. The error in the
+    report is exact: K minus the approximation is positive semidefinite, so its trace norm is the sum of a
+    diagonal that is known. Randomly pivoted Cholesky [2]_, in blocks with rejection [3]_, has an expected
+    error of at most 1 + e times the best one of rank r as soon as rank is ``r / e + r * log(1 / (e * eta))``,
+    where eta is the best relative error. Ridge leverage scores [4]_ come from as many uniform landmarks.
 
     References
     ----------

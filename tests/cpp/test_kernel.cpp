@@ -45,7 +45,8 @@ void check_steps() {
   const KernelSpec spec{KernelKind::rbf, 0.4, 0, 0};
   std::vector<T> kernel(static_cast<std::size_t>(n * n)), factor(static_cast<std::size_t>(n * rank));
   kernel_block<T>(spec, strided(points.view()), strided(points.view()), kernel.data(), n);
-  std::vector<double> left(static_cast<std::size_t>(n), 1.0), floors(static_cast<std::size_t>(n), 10.0 * std::numeric_limits<T>::epsilon());
+  std::vector<double> left(static_cast<std::size_t>(n), 1.0),
+      floors(static_cast<std::size_t>(n), 10.0 * std::numeric_limits<T>::epsilon());
   Index k = 0;
   for (const Index b : {Index{1}, Index{8}, Index{14}}) {
     Block<double> residual(b, b);

@@ -46,7 +46,11 @@ def test_the_same_as_scikit_learn_with_the_same_seed(images, parameters, sparse)
     expected, found = theirs.transform(X), ours.transform(X)
     size = np.abs(expected @ expected.T).max()
     assert np.abs(found @ found.T - expected @ expected.T).max() <= 1e-7 * size
-    if parameters["kernel"] in ("rbf", "laplacian", "chi2"):  # well conditioned: the features themselves agree
+    if parameters["kernel"] in (
+        "rbf",
+        "laplacian",
+        "chi2",
+    ):  # well conditioned: the features themselves agree
         assert np.abs(found - expected).max() <= 1e-9 * np.abs(expected).max()
 
 

@@ -72,7 +72,6 @@ def lstsq(
     check_finite: bool,
     callback: _Callback,
 ) -> dict[str, Any]: ...
-
 def kernel_block(
     kind: str, gamma: float, coef0: float, degree: float, X: _Array, Y: _Array, out: _Array
 ) -> None: ...

@@ -172,7 +172,8 @@ class Report:
     def _error(self) -> str:
         if np.isnan(self.error):
             return ""
-        text = f"||A - approximation|| / ||A|| = {self.error:.4g} in the {self.error_norm} norm, {self.error_kind}"
+        which = f"in the {self.error_norm} norm, {self.error_kind}"
+        text = f"||A - approximation|| / ||A|| = {self.error:.4g} {which}"
         if self.error_kind == "exact" or np.isnan(self.error_bound):
             return text
         return f"{text}; at most {self.error_bound:.4g} with probability {self.error_confidence:g}"

@@ -22,8 +22,8 @@ class NystromResult(LowRankResult):
     Attributes
     ----------
     F : ndarray of shape (n, r)
-        Partial Cholesky factor. Its rows at the landmarks are lower triangular, and K is reproduced exactly in
-        the rows and columns of the landmarks.
+        Partial Cholesky factor. Its rows at the landmarks are lower triangular, and K is reproduced exactly
+        in the rows and columns of the landmarks.
     landmarks : ndarray of shape (r,), int64
         Rows and columns of K, in the order of the columns of F.
     report : Report

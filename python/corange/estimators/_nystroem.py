@@ -73,8 +73,8 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         Inverse square root of the kernel matrix of the landmarks; its eigenvalues that are rounding count as
         zero.
     trace_error_ : float
-        After "rpcholesky": trace of the kernel matrix minus that of its approximation, relative to the former.
-        It is exact. nan otherwise.
+        After "rpcholesky": trace of the kernel matrix minus that of its approximation, relative to the
+        former. It is exact. nan otherwise.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -171,7 +171,7 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             self.components_ = self._given_points(X)
         else:
             self.components_, self.component_indices_ = X[places], places
-        if self.kernel == "precomputed":
+        if self.kernel == "precomputed" and places is not None:
             block = as_entries(X, "X", check_finite=False).block(places, places)
         else:
             # In double, so that small eigenvalues of the kernel between landmarks are more than rounding.
@@ -208,7 +208,9 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             return product(values, self.normalization_.T.astype(values.dtype, copy=False))
         if not self._ours(X, self.components_):
             values = np.asarray(self._values(X, self.components_, parameters))
-            return product(values.astype(working_dtype(values.dtype, "kernel"), copy=False), self.normalization_.T)
+            return product(
+                values.astype(working_dtype(values.dtype, "kernel"), copy=False), self.normalization_.T
+            )
         features = np.empty((X.shape[0], self._n_features_out), np.result_type(X, self.normalization_))
         points, landmarks, mixing = (
             np.asarray(part, dtype=features.dtype) for part in (X, self.components_, self.normalization_.T)
@@ -238,7 +240,9 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
                     f"{', '.join(given)}; use kernel_params."
                 )
             return parameters
-        return {name: value for name, value in (parameters | given).items() if name in KERNEL_PARAMS[self.kernel]}
+        return {
+            name: value for name, value in (parameters | given).items() if name in KERNEL_PARAMS[self.kernel]
+        }
 
     def _validated(self, X: Any, *, reset: bool) -> Any:
         if isinstance(X, np.ma.MaskedArray) or scipy.sparse.issparse(X):
@@ -275,7 +279,7 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         return np.array(found.pivots, dtype=np.int64)
 
     def _entries(self, X: Any, parameters: dict[str, Any]) -> Entries:
-        """The kernel matrix of the training points, as something whose entries can be looked at."""
+        """Make the kernel matrix of the training points something whose entries can be looked at."""
         if self.kernel == "precomputed":
             return as_entries(X, "X", check_finite=False)
         if self._ours(X, X):
@@ -328,9 +332,7 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
 
 def _canonical(X: Any) -> Any:
-    """Sparse points as all of scikit-learn's kernels want them: in order, which some of them would see to in
-    place, and with indices of 32 bits.
-    """
+    """Put sparse points in order, which scikit-learn's kernels would do in place, with 32-bit indices."""
     if not scipy.sparse.issparse(X):
         return X
     if not X.has_canonical_format:
@@ -352,4 +354,5 @@ def _inverse_root(block: Array, dtype: np.dtype[Any]) -> Array:
     keep = sizes > max(noise, float(np.finfo(dtype).eps)) * sizes.max()
     weights = np.zeros_like(h)
     weights[keep] = np.sign(h[keep]) / np.sqrt(sizes[keep])
-    return np.ldexp((W * weights) @ W.T, -half).astype(dtype)
+    root: Array = np.ldexp((W * weights) @ W.T, -half).astype(dtype)
+    return root
