@@ -10,4 +10,5 @@ PYBIND11_MODULE(CORANGE_MODULE, m) {
   corange::bindings::register_eigh(m);
   corange::bindings::register_lstsq(m);
   corange::bindings::register_kernel(m);
+  corange::bindings::register_cur(m);
 }

@@ -63,7 +63,7 @@ class KernelMatrix(LinearOperator):  # type: ignore[misc]
     Raises
     ------
     TypeError, ValueError
-        An argument is illegal; points are not a dense matrix, or not finite; a function returns no such block.
+        An argument is illegal; points are not a finite dense matrix; a function returns another shape.
 
     See Also
     --------

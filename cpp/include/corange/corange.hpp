@@ -22,6 +22,11 @@
 #include "corange/sketch/sparse_rows.hpp"
 #include "corange/sketch/sparse_sign.hpp"
 
+#include "corange/cur/bounded.hpp"
+#include "corange/cur/farthest.hpp"
+#include "corange/cur/pivoted_lu.hpp"
+#include "corange/cur/pivoted_qr.hpp"
+
 #include "corange/eigh/eigh.hpp"
 #include "corange/kernel/cholesky_step.hpp"
 #include "corange/kernel/pairwise.hpp"

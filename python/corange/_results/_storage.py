@@ -17,12 +17,15 @@ _FORMAT = "corange result 1"
 # What a file may hold, and where the class is: it makes itself of the arrays by `_from_arrays`.
 _HOMES = {
     "CURIndex": "corange",
+    "CURResult": "corange._results",
     "CoordinatedSample": "corange.sketching",
     "EighResult": "corange._results",
+    "IDResult": "corange._results",
     "LstsqResult": "corange._results",
     "NystromResult": "corange._results",
     "QBResult": "corange._results",
     "SVDResult": "corange._results",
+    "TwoSidedIDResult": "corange._results",
 }
 
 
@@ -41,8 +44,7 @@ def load(path: File) -> Any:
 
     Returns
     -------
-    SVDResult, EighResult, QBResult, NystromResult, LstsqResult, CURIndex or
-    sketching.CoordinatedSample
+    a result of the function that made it, sketching.CoordinatedSample or CURIndex
 
     Raises
     ------
