@@ -143,6 +143,25 @@ def _fast_projection(A: Any, seed: int) -> Arrays:
     return (cr.FastJL(_width(A), random_state=seed).fit_transform(A),)
 
 
+def _nystroem(A: Any, seed: int) -> Arrays:
+    """A kernel of distances relative to the size of the data, so that scaling them changes nothing."""
+    entries = np.abs(A.data if hasattr(A, "indptr") else A)
+    size = float(entries.sum(dtype=np.float64)) / max(1, np.shape(A)[0])
+    model = cr.Nystroem(
+        "laplacian",
+        gamma=1.0 / (size or 1.0),
+        n_components=_rank(A),
+        landmarks="rpcholesky",
+        random_state=seed,
+    )
+    features = model.fit_transform(A)
+    return features, _dense(model.components_)
+
+
+def _dense(A: Any) -> np.ndarray:
+    return A if isinstance(A, np.ndarray) else A.toarray()
+
+
 def _targets(A: Any) -> np.ndarray:
     """Two right-hand sides; bad matrices are for the function to judge."""
     rows = (*np.shape(A), 1)[0]
@@ -210,5 +229,6 @@ ENTRIES = [
     Entry("FastRP", _fastrp, (0,), square=True, accepts=_IN_MEMORY, domain="nonnegative"),
     Entry("GaussianRandomProjection", _projection, (1,), accepts=_IN_MEMORY),
     Entry("SparseRandomProjection", _sparse_projection, (1,), accepts=_IN_MEMORY),
+    Entry("Nystroem", _nystroem, (0, 1), accepts=_IN_MEMORY),
     Entry("FastJL", _fast_projection, (1,), accepts=_IN_MEMORY),
 ]

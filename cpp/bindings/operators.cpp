@@ -144,6 +144,14 @@ py::object scan(const Operator& self) {
                   "norm_fro"_a = std::ldexp(std::sqrt(s.sum_squares), s.exponent));
 }
 
+/// The same matrix times 2^-exponent, which shares its memory.
+Operator scaled(const Operator& self, int exponent) {
+  Operator view;
+  view.core = view.raw = self.core->view(false, std::ldexp(1.0, -exponent));
+  view.keep = self.keep;
+  return view;
+}
+
 /// A'w / sum(w) of the raw data, w = 1 by default.
 py::array_t<double> column_means(const Operator& self, const py::object& weights) {
   const LinearOperator& a = *self.raw;
@@ -171,6 +179,7 @@ void register_operators(py::module_& m) {
       .def("apply", &apply<Product::forward>, "X"_a, "Y"_a)
       .def("apply_adjoint", &apply<Product::adjoint>, "X"_a, "Y"_a)
       .def("apply_normal", &apply<Product::normal>, "X"_a, "Z"_a)
+      .def("scaled", &scaled, "exponent"_a)
       .def("scan", &scan)
       .def("column_means", &column_means, "weights"_a = py::none());
   py::class_<DenseOp, Operator>(m, "DenseOperator")

@@ -8,6 +8,7 @@ from corange import (
     FastJL,
     FastRP,
     GaussianRandomProjection,
+    Nystroem,
     SketchedLinearRegression,
     SketchedRidge,
     SparseRandomProjection,
@@ -17,6 +18,10 @@ from corange import (
 ESTIMATORS = [
     FastRP(),
     FastRP(n_components=3, normalize=False),
+    Nystroem(),
+    Nystroem(n_components=3, landmarks="rpcholesky"),
+    Nystroem(n_components=3, kernel="polynomial", landmarks="leverage"),
+    Nystroem(n_components=3, kernel="cosine"),
     PCA(),
     PCA(n_components=2),
     PCA(n_components=2, svd_solver="randomized", whiten=True),

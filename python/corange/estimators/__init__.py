@@ -6,6 +6,7 @@ changing the import is the migration. They call the functional API.
 
 from corange.estimators._fast_jl import FastJL
 from corange.estimators._fastrp import FastRP
+from corange.estimators._nystroem import Nystroem
 from corange.estimators._pca import PCA
 from corange.estimators._random_projection import GaussianRandomProjection, SparseRandomProjection
 from corange.estimators._sketched_linear import SketchedLinearRegression, SketchedRidge
@@ -16,6 +17,7 @@ __all__ = [
     "FastJL",
     "FastRP",
     "GaussianRandomProjection",
+    "Nystroem",
     "SketchedLinearRegression",
     "SketchedRidge",
     "SparseRandomProjection",
