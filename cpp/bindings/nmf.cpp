@@ -9,11 +9,10 @@ namespace corange::bindings {
 namespace {
 
 NmfSolver solver_of(const std::string& name) {
-  if (name == "auto") return NmfSolver::automatic;
   if (name == "hals") return NmfSolver::hals;
   if (name == "bpp") return NmfSolver::bpp;
   if (name == "admm") return NmfSolver::admm;
-  throw py::value_error("solver must be 'auto', 'hals', 'bpp' or 'admm'");
+  throw py::value_error("solver must be 'hals', 'bpp' or 'admm'");
 }
 
 std::function<bool(const NmfProgress&)> callback_of(const py::object& callback) {

@@ -13,7 +13,7 @@ __all__ = ["INITS", "start"]
 
 Array = npt.NDArray[Any]
 
-INITS = ("nndsvd", "nndsvda", "nndsvdar", "random")
+INITS = ("auto", "nndsvd", "nndsvda", "nndsvdar", "random")
 
 # Residuals of singular triplets relative to the largest singular value: a start need not be more accurate.
 _SVD_TOL = 0.02

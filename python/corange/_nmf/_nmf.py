@@ -1,11 +1,13 @@
 """Nonnegative factorization of any matrix whose entries can be seen."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from corange._nmf._frobenius import correlated, solve_frobenius
 from corange._nmf._init import INITS, start
 from corange._nmf._problem import Options, Problem, as_core_callback, make_problem
 from corange._nmf._solvers import SOLVERS, kind_of
@@ -29,6 +31,8 @@ __all__ = ["INITS", "NMF_SOLVERS", "nmf", "project", "shortfall", "solve_nmf"]
 Array = npt.NDArray[Any]
 
 NMF_SOLVERS = tuple(dict.fromkeys(solver for _, solver in SOLVERS))
+_SPARE = 8  # one more component for so many, and
+_TRIAL = 6  # iterations after which those that explain least are given up
 _LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
 
 
@@ -38,7 +42,7 @@ def nmf(
     *,
     loss: str | float = "frobenius",
     solver: str = "auto",
-    init: str = "nndsvda",
+    init: str = "auto",
     l1: tuple[float, float] = (0.0, 0.0),
     l2: tuple[float, float] = (0.0, 0.0),
     mask: Any = None,
@@ -69,12 +73,14 @@ def nmf(
     solver : str, default="auto"
         Frobenius: "hals" sweeps over the components, best where factors are sparse (text, images); "bpp"
         solves for each factor exactly; "admm" takes a few steps towards that, best where components are alike.
-        "auto" chooses by the matrix and by how much the components at the start point in the same direction,
-        and goes on to "bpp" when "admm" has done what it can.
-    init : {"nndsvda", "nndsvd", "nndsvdar", "random"}, default="nndsvda"
-        Start from nonnegative parts of singular vectors, with zeros as they are, filled with the mean of X, or
-        filled with small random numbers; or from random numbers. Multiplicative updates never leave a zero:
-        not "nndsvd" for those. Not used for factors that are given.
+        "admm" goes on to "bpp" when it becomes slow. "auto" takes "admm" for dense rows that are much alike,
+        and else "hals".
+    init : {"auto", "nndsvda", "nndsvd", "nndsvdar", "random"}, default="auto"
+        Start from nonnegative parts of singular vectors, with zeros as they are ("nndsvd"), filled with the
+        mean of X, or filled with small random numbers; or from random numbers. Multiplicative updates never
+        leave a zero: not "nndsvd" for those. "auto" is "random" for dense rows that are much alike, and
+        else "nndsvda", for sparse matrices with an eighth more components, of which those that explain
+        least are given up after a few iterations. Not used for factors that are given.
     l1, l2 : (float, float), default=(0, 0)
         Penalties of W and H in absolute units, not scaled by the size of X.
     mask : optional
@@ -189,7 +195,7 @@ def solve_nmf(
     rank: int,
     options: Options,
     *,
-    init: str = "nndsvda",
+    init: str = "auto",
     W: npt.ArrayLike | None = None,
     H: npt.ArrayLike | None = None,
 ) -> NMFResult:
@@ -233,8 +239,25 @@ def _complete(
         return W.copy(), np.zeros((n, rank), dtype)
     if options.beta == 2.0 and problem.mask is None and options.hold[1] and H is not None:
         return np.zeros((m, rank), dtype), np.ascontiguousarray(H.T)
-    left, right = start(problem.matrix, rank, init, options.seed)
+    left, right = begin(problem, rank, init, options)
     return (left if W is None else W.copy()), (right if H is None else np.ascontiguousarray(H.T))
+
+
+def begin(problem: Problem, rank: int, init: str, options: Options) -> tuple[Array, Array]:
+    """Start both factors; "auto" spends a few iterations on which components are worth it."""
+    if init != "auto":
+        return start(problem.matrix, rank, init, options.seed)
+    if rank > min(problem.matrix.shape) or correlated(problem):
+        return start(problem.matrix, rank, "random", options.seed)
+    spare = min(rank // _SPARE, min(problem.matrix.shape) - rank)
+    plain = options.l1 == options.l2 == (0.0, 0.0) and options.beta == 2.0 and problem.mask is None
+    if spare == 0 or not plain or problem.matrix.kind != "sparse":
+        return start(problem.matrix, rank, "nndsvda", options.seed)
+    W, Ht = start(problem.matrix, rank + spare, "nndsvda", options.seed)
+    solve_frobenius(problem, W, Ht, dataclasses.replace(options, max_iter=_TRIAL, callback=None))
+    energy = np.square(W, dtype=np.float64).sum(axis=0) * np.square(Ht, dtype=np.float64).sum(axis=0)
+    kept = np.sort(np.argsort(-energy, kind="stable")[:rank])
+    return np.ascontiguousarray(W[:, kept]), np.ascontiguousarray(Ht[:, kept])
 
 
 def project(X: Any, result: NMFResult) -> Array:

@@ -38,8 +38,8 @@ struct FactorView {
   Index rows = 0, cols = 0;
 };
 
-/// Components whose columns point in much the same directions: coordinate descent crawls there.
-inline constexpr double kCorrelated = 0.35;
+/// An iteration of ADMM that lowers the objective by less than this part of it is followed by exact ones.
+inline constexpr double kSlowPart = 0.08;
 /// Relative decrease over so many iterations, in units of tol, that is standing still.
 inline constexpr Index kStandstill = 10;
 inline constexpr double kStandstillPart = 0.01;
@@ -148,13 +148,14 @@ class NmfDriver {
     return s.cross;
   }
 
-  HalfStep half_step(bool for_w) {
+  HalfStep half_step(bool for_w, Index iteration) {
     Factor& y = for_w ? w_ : h_;
     const SmallMatrix& g = for_w ? gram_h_ : gram_w_;
     const NmfPenalty& penalty = for_w ? options_.w : options_.h;
     const BlockView<T> f = multiply_data(for_w);
     if (solver_ == NmfSolver::bpp) return nnls_half_step<T>(g, f, y.next.view(), penalty);
-    if (solver_ == NmfSolver::admm) return admm_half_step<T>(g, f, y.next.view(), y.dual.view(), penalty);
+    if (solver_ == NmfSolver::admm)
+      return admm_half_step<T>(g, f, y.next.view(), y.dual.view(), penalty, iteration == 1);
     return hals_half_step<T>(g, f, y.next.view(), penalty, sweeps(for_w));
   }
 
@@ -166,7 +167,7 @@ class NmfDriver {
   }
 
   void iterate() {
-    choose_solver();
+    begin();
     for (Factor* f : {&w_, &h_}) {
       f->last = Block<T>(f->next.rows(), f->next.cols());
       convert(BlockView<const T>(f->next.view()), f->last.view());
@@ -179,12 +180,8 @@ class NmfDriver {
     report_.converged = report_.stopped == "converged";
   }
 
-  void choose_solver() {
+  void begin() {
     solver_ = options_.solver;
-    if (solver_ == NmfSolver::automatic) {
-      const bool correlated = std::min(mean_cosine(gram_w_), mean_cosine(gram_h_)) > detail::kCorrelated;
-      solver_ = x_->storage() != Storage::sparse && correlated ? NmfSolver::admm : NmfSolver::hals;
-    }
     momentum_ = Momentum(options_.extrapolate && solver_ != NmfSolver::admm);
     report_.method = solver_ == NmfSolver::hals ? "accelerated HALS" : solver_ == NmfSolver::bpp ? "block principal pivoting" : "ADMM";
     if (momentum_.beta() > 0) report_.method += ", extrapolated";
@@ -192,29 +189,23 @@ class NmfDriver {
     for (Factor* f : {&w_, &h_}) f->dual = Block<T>(f->next.rows(), f->next.cols());
   }
 
-  static double mean_cosine(const SmallMatrix& g) {
-    double sum = 0, pairs = 0;
-    for (Index i = 0; i < g.rows(); ++i)
-      for (Index j = 0; j < i; ++j)
-        if (g(i, i) > 0 && g(j, j) > 0) sum += g(i, j) / std::sqrt(g(i, i) * g(j, j)), pairs += 1;
-    return pairs > 0 ? sum / pairs : 0;
-  }
-
   /// One iteration: both half-steps, and what follows from the new objective.
   void advance(Index iteration) {
-    const HalfStep w = half_step(true);
+    const HalfStep w = half_step(true, iteration);
     const double linear = extrapolate<T>(w_.next.view(), w_.last.view(), momentum_.beta(), options_.w);
     gram_w_ = gram<T>(w_.next.view());
-    const HalfStep h = half_step(false);
+    const HalfStep h = half_step(false, iteration);
     gram_h_ = gram<T>(h_.next.view());
     const double objective = objective_of(h.cross, linear + h.linear);
     const double gradient = std::sqrt(w.gradient + h.gradient);
     if (iteration == 1) first_gradient_ = gradient;
     if (iteration > 1 && objective > best_ + rounding() * squares_) return step_back(iteration, gradient);
+    const bool slow = best_ - objective < detail::kSlowPart * objective;
     best_ = std::min(best_, objective);
     record(iteration, objective, gradient);
     extrapolate<T>(h_.next.view(), h_.last.view(), momentum_.beta(), options_.h);
     momentum_.accepted();
+    if (slow) leave_admm();
     if (momentum_.beta() > 0) gram_h_ = gram<T>(h_.next.view());
     revive();
   }
@@ -225,13 +216,17 @@ class NmfDriver {
     convert(BlockView<const T>(h_.last.view()), h_.next.view());
     gram_h_ = gram<T>(h_.next.view());
     momentum_.rejected();
-    if (solver_ == NmfSolver::admm) {
-      solver_ = NmfSolver::bpp;
-      momentum_ = Momentum(options_.extrapolate);
-      report_.method += ", then block principal pivoting";
-      for (Factor* f : {&w_, &h_}) f->dual = Block<T>();
-    }
+    leave_admm();
     record(iteration, best_, gradient);
+  }
+
+  /// What is left to do needs exact steps, and momentum.
+  void leave_admm() {
+    if (solver_ != NmfSolver::admm) return;
+    solver_ = NmfSolver::bpp;
+    momentum_ = Momentum(options_.extrapolate);
+    report_.method += ", then block principal pivoting";
+    for (Factor* f : {&w_, &h_}) f->dual = Block<T>();
   }
 
   double objective_of(double cross, double linear) {
