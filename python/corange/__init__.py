@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from corange._results import SVDResult as SVDResult
     from corange._results import load as load
     from corange._svd import svd as svd
+    from corange.estimators import NMF as NMF
     from corange.estimators import PCA as PCA
     from corange.estimators import FastJL as FastJL
     from corange.estimators import FastRP as FastRP
@@ -75,6 +76,7 @@ _HOME = {
     "LstsqIteration": "_report",
     "LstsqReport": "_report",
     "LstsqResult": "_results",
+    "NMF": "estimators",
     "NMFIteration": "_report",
     "NMFReport": "_report",
     "NMFResult": "_results",

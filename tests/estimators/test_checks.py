@@ -4,6 +4,7 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from corange import (
+    NMF,
     PCA,
     FastJL,
     FastRP,
@@ -17,6 +18,9 @@ from corange import (
 ESTIMATORS = [
     FastRP(),
     FastRP(n_components=3, normalize=False),
+    NMF(),
+    NMF(n_components=2),
+    NMF(n_components=2, solver="bpp", init="random", alpha_W=0.01),
     PCA(),
     PCA(n_components=2),
     PCA(n_components=2, svd_solver="randomized", whiten=True),

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from corange._nmf._frobenius import correlated, solve_frobenius
 from corange._nmf._init import INITS, start
 from corange._nmf._problem import Options, Problem, as_core_callback, make_problem
-from corange._nmf._solvers import SOLVERS, kind_of
+from corange._nmf._solvers import SOLVERS, Solver, kind_of
 from corange._random import RandomState, random_key
 from corange._report import NMFIteration, NMFReport
 from corange._results import NMFResult, check_length
@@ -26,7 +26,16 @@ from corange._validation import (
     warn_unless_converged,
 )
 
-__all__ = ["INITS", "NMF_SOLVERS", "nmf", "project", "shortfall", "solve_nmf"]
+__all__ = [
+    "INITS",
+    "NMF_SOLVERS",
+    "check_loss",
+    "find_solver",
+    "nmf",
+    "project",
+    "shortfall",
+    "solve_nmf",
+]
 
 Array = npt.NDArray[Any]
 
@@ -201,7 +210,7 @@ def solve_nmf(
 ) -> NMFResult:
     """Factor a checked matrix with checked options; the body of `nmf`."""
     matrix = problem.matrix
-    solve = find_solver(options, masked=problem.mask is not None)
+    solve, options = find_solver(options, masked=problem.mask is not None)
     m, n = matrix.shape
     given = [
         None if Y is None else check_factor(name, Y, shape, matrix.dtype)
@@ -270,15 +279,17 @@ def project(X: Any, result: NMFResult) -> Array:
     return W
 
 
-def find_solver(options: Options, *, masked: bool) -> Any:
-    """Look the solver up, or say which there are."""
+def find_solver(options: Options, *, masked: bool, instead: str | None = None) -> tuple[Solver, Options]:
+    """Look the solver up, or the one to take instead where there is no such; or say which there are."""
     kind = kind_of(options.beta, masked=masked)
+    if (kind, options.solver) not in SOLVERS and instead is not None:
+        options = dataclasses.replace(options, solver=instead)
     solver = SOLVERS.get((kind, options.solver))
     if solver is None:
         known = [repr(name) for k, name in SOLVERS if k == kind]
         there = f"it has {', '.join(known)}" if known else "it is not supported"
         raise ValueError(f"solver={options.solver!r} does not know the loss {kind!r}; {there}.")
-    return solver
+    return solver, options
 
 
 def check_loss(loss: object) -> float:

@@ -6,12 +6,14 @@ changing the import is the migration. They call the functional API.
 
 from corange.estimators._fast_jl import FastJL
 from corange.estimators._fastrp import FastRP
+from corange.estimators._nmf import NMF
 from corange.estimators._pca import PCA
 from corange.estimators._random_projection import GaussianRandomProjection, SparseRandomProjection
 from corange.estimators._sketched_linear import SketchedLinearRegression, SketchedRidge
 from corange.estimators._truncated_svd import TruncatedSVD
 
 __all__ = [
+    "NMF",
     "PCA",
     "FastJL",
     "FastRP",
