@@ -11,4 +11,5 @@ PYBIND11_MODULE(CORANGE_MODULE, m) {
   corange::bindings::register_lstsq(m);
   corange::bindings::register_kernel(m);
   corange::bindings::register_cur(m);
+  corange::bindings::register_nmf(m);
 }

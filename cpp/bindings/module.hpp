@@ -16,5 +16,6 @@ void register_linalg(py::module_& m);
 void register_sketch(py::module_& m);
 void register_lstsq(py::module_& m);
 void register_cur(py::module_& m);
+void register_nmf(py::module_& m);
 
 }  // namespace corange::bindings

@@ -22,17 +22,18 @@ if TYPE_CHECKING:
     from corange import sketching as sketching
     from corange import testing as testing
     from corange._config import show_config as show_config
-    from corange._cur_index import CURIndex as CURIndex
     from corange._cur import cur as cur
+    from corange._cur_index import CURIndex as CURIndex
     from corange._eigh import eigh as eigh
     from corange._estimate import estimate_error as estimate_error
     from corange._estimate import estimate_norm as estimate_norm
     from corange._exceptions import ConvergenceWarning as ConvergenceWarning
     from corange._fwht import fwht as fwht
-    from corange._kernel import KernelMatrix as KernelMatrix
     from corange._interpolative import interpolative as interpolative
+    from corange._kernel import KernelMatrix as KernelMatrix
     from corange._lstsq import lstsq as lstsq
     from corange._lstsq import ridge as ridge
+    from corange._nmf import nmf as nmf
     from corange._nystrom import generalized_nystrom as generalized_nystrom
     from corange._nystrom import nystrom as nystrom
     from corange._products import matmul_sketch as matmul_sketch
@@ -41,11 +42,14 @@ if TYPE_CHECKING:
     from corange._report import Iteration as Iteration
     from corange._report import LstsqIteration as LstsqIteration
     from corange._report import LstsqReport as LstsqReport
+    from corange._report import NMFIteration as NMFIteration
+    from corange._report import NMFReport as NMFReport
     from corange._report import Report as Report
     from corange._results import CURResult as CURResult
     from corange._results import EighResult as EighResult
     from corange._results import IDResult as IDResult
     from corange._results import LstsqResult as LstsqResult
+    from corange._results import NMFResult as NMFResult
     from corange._results import NystromResult as NystromResult
     from corange._results import ProductResult as ProductResult
     from corange._results import QBResult as QBResult
@@ -55,6 +59,7 @@ if TYPE_CHECKING:
     from corange._select import select_columns as select_columns
     from corange._select import select_rows as select_rows
     from corange._svd import svd as svd
+    from corange.estimators import NMF as NMF
     from corange.estimators import PCA as PCA
     from corange.estimators import FastJL as FastJL
     from corange.estimators import FastRP as FastRP
@@ -88,6 +93,10 @@ _HOME = {
     "LstsqResult": "_results",
     "Nystroem": "estimators",
     "NystromResult": "_results",
+    "NMF": "estimators",
+    "NMFIteration": "_report",
+    "NMFReport": "_report",
+    "NMFResult": "_results",
     "PCA": "estimators",
     "ProductResult": "_results",
     "QBResult": "_results",
@@ -108,6 +117,7 @@ _HOME = {
     "johnson_lindenstrauss_min_dim": "sketching",
     "load": "_results",
     "matmul_sketch": "_products",
+    "nmf": "_nmf",
     "nystrom": "_nystrom",
     "lstsq": "_lstsq",
     "qb": "_qb",

@@ -149,7 +149,12 @@ def cur(
     share = None if error is None else error / math.sqrt(2.0)
     result = _cur(source, chooser, (rows, rank), share, method, core, options)
     for _ in range(_TRIES):
-        if error is None or share is None or result.report.error <= error or min(result.U.shape) == min(source.shape):
+        if (
+            error is None
+            or share is None
+            or result.report.error <= error
+            or min(result.U.shape) == min(source.shape)
+        ):
             break
         share *= 0.95 * error / result.report.error
         result = _cur(source, chooser, (rows, rank), share, method, core, options)
@@ -197,9 +202,7 @@ def _cur(
     options: Options,
 ) -> CURResult:
     started = time.perf_counter()
-    of_rows, of_columns = (
-        chosen(chooser, axis, counts[axis], share, method, options) for axis in (0, 1)
-    )
+    of_rows, of_columns = (chosen(chooser, axis, counts[axis], share, method, options) for axis in (0, 1))
     columns = of_columns.indices
     C = source.take(1, columns)
     rows = _crossing(C, of_rows.indices, options) if core == "cross" else of_rows.indices

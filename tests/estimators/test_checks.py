@@ -4,6 +4,7 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from corange import (
+    NMF,
     PCA,
     FastJL,
     FastRP,
@@ -22,6 +23,9 @@ ESTIMATORS = [
     Nystroem(n_components=3, landmarks="rpcholesky"),
     Nystroem(n_components=3, kernel="polynomial", landmarks="leverage"),
     Nystroem(n_components=3, kernel="cosine"),
+    NMF(),
+    NMF(n_components=2),
+    NMF(n_components=2, solver="bpp", init="random", alpha_W=0.01),
     PCA(),
     PCA(n_components=2),
     PCA(n_components=2, svd_solver="randomized", whiten=True),

@@ -33,4 +33,5 @@
 #include "corange/kernel/cholesky_step.hpp"
 #include "corange/kernel/pairwise.hpp"
 #include "corange/lstsq/lstsq.hpp"
+#include "corange/nmf/frobenius.hpp"
 #include "corange/svd/svd.hpp"

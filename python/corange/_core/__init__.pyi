@@ -95,13 +95,28 @@ def cholesky_step(
     diagonal: _Doubles,
     floors: _Doubles,
 ) -> float: ...
-
 def pivoted_qr(Y: _Array, rank: int, rcond: float, R: _Array) -> tuple[npt.NDArray[np.int64], _Doubles]: ...
 def pivoted_lu(Y: _Array, rank: int, rcond: float) -> npt.NDArray[np.int64]: ...
 def farthest_columns(Y: _Array, count: int, rcond: float) -> npt.NDArray[np.int64]: ...
 def bound_coefficients(
     W: _Array, chosen: npt.NDArray[np.int64], limit: float, most: int
 ) -> npt.NDArray[np.int64]: ...
+def nmf(
+    op: Operator,
+    W: _Array,
+    Ht: _Array,
+    solver: str,
+    l1: tuple[float, float],
+    l2: tuple[float, float],
+    row_l1: _Doubles | None,
+    hold: tuple[bool, bool],
+    extrapolate: bool,
+    tol: float,
+    max_iter: int,
+    sum_squares: float | None,
+    callback: _Callback,
+) -> dict[str, Any]: ...
+def nnls(G: _Doubles, F: _Doubles, Y: _Doubles) -> None: ...
 
 class Operator:
     @property

@@ -112,7 +112,9 @@ class LowRankResult(abc.ABC):
         """
         left = self.left
         chosen = left.tocsr()[np.atleast_1d(np.arange(left.shape[0])[rows])] if issparse(left) else left[rows]
-        part: Array = (chosen if issparse(chosen) else np.atleast_2d(chosen)) @ self.right[:, _as_columns(columns)]
+        part: Array = (chosen if issparse(chosen) else np.atleast_2d(chosen)) @ self.right[
+            :, _as_columns(columns)
+        ]
         return part if self.mean is None else part + self.mean.astype(self.dtype)[_as_columns(columns)]
 
     def save(self, path: File) -> None:

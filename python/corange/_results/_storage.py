@@ -24,6 +24,7 @@ _HOMES = {
     "IDResult": "corange._results",
     "LstsqResult": "corange._results",
     "NystromResult": "corange._results",
+    "NMFResult": "corange._results",
     "QBResult": "corange._results",
     "SVDResult": "corange._results",
     "StreamingSVD": "corange.sketching",

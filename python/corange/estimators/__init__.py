@@ -6,6 +6,7 @@ changing the import is the migration. They call the functional API.
 
 from corange.estimators._fast_jl import FastJL
 from corange.estimators._fastrp import FastRP
+from corange.estimators._nmf import NMF
 from corange.estimators._nystroem import Nystroem
 from corange.estimators._pca import PCA
 from corange.estimators._random_projection import GaussianRandomProjection, SparseRandomProjection
@@ -13,6 +14,7 @@ from corange.estimators._sketched_linear import SketchedLinearRegression, Sketch
 from corange.estimators._truncated_svd import TruncatedSVD
 
 __all__ = [
+    "NMF",
     "PCA",
     "FastJL",
     "FastRP",
