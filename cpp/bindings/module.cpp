@@ -9,4 +9,5 @@ PYBIND11_MODULE(CORANGE_MODULE, m) {
   corange::bindings::register_svd(m);
   corange::bindings::register_eigh(m);
   corange::bindings::register_lstsq(m);
+  corange::bindings::register_nmf_divergence(m);
 }
