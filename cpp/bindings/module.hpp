@@ -14,6 +14,7 @@ void register_eigh(py::module_& m);
 void register_linalg(py::module_& m);
 void register_sketch(py::module_& m);
 void register_lstsq(py::module_& m);
+void register_nmf(py::module_& m);
 void register_nmf_divergence(py::module_& m);
 
 }  // namespace corange::bindings

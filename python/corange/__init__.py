@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from corange._fwht import fwht as fwht
     from corange._lstsq import lstsq as lstsq
     from corange._lstsq import ridge as ridge
+    from corange._nmf import nmf as nmf
     from corange._nystrom import generalized_nystrom as generalized_nystrom
     from corange._nystrom import nystrom as nystrom
     from corange._products import matmul_sketch as matmul_sketch
@@ -37,9 +38,12 @@ if TYPE_CHECKING:
     from corange._report import Iteration as Iteration
     from corange._report import LstsqIteration as LstsqIteration
     from corange._report import LstsqReport as LstsqReport
+    from corange._report import NMFIteration as NMFIteration
+    from corange._report import NMFReport as NMFReport
     from corange._report import Report as Report
     from corange._results import EighResult as EighResult
     from corange._results import LstsqResult as LstsqResult
+    from corange._results import NMFResult as NMFResult
     from corange._results import ProductResult as ProductResult
     from corange._results import QBResult as QBResult
     from corange._results import SVDResult as SVDResult
@@ -71,6 +75,9 @@ _HOME = {
     "LstsqIteration": "_report",
     "LstsqReport": "_report",
     "LstsqResult": "_results",
+    "NMFIteration": "_report",
+    "NMFReport": "_report",
+    "NMFResult": "_results",
     "PCA": "estimators",
     "ProductResult": "_results",
     "QBResult": "_results",
@@ -88,6 +95,7 @@ _HOME = {
     "johnson_lindenstrauss_min_dim": "sketching",
     "load": "_results",
     "matmul_sketch": "_products",
+    "nmf": "_nmf",
     "nystrom": "_nystrom",
     "lstsq": "_lstsq",
     "qb": "_qb",

@@ -23,4 +23,5 @@
 
 #include "corange/eigh/eigh.hpp"
 #include "corange/lstsq/lstsq.hpp"
+#include "corange/nmf/frobenius.hpp"
 #include "corange/svd/svd.hpp"

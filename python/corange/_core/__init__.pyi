@@ -72,6 +72,22 @@ def lstsq(
     check_finite: bool,
     callback: _Callback,
 ) -> dict[str, Any]: ...
+def nmf(
+    op: Operator,
+    W: _Array,
+    Ht: _Array,
+    solver: str,
+    l1: tuple[float, float],
+    l2: tuple[float, float],
+    row_l1: _Doubles | None,
+    hold: tuple[bool, bool],
+    extrapolate: bool,
+    tol: float,
+    max_iter: int,
+    sum_squares: float | None,
+    callback: _Callback,
+) -> dict[str, Any]: ...
+def nnls(G: _Doubles, F: _Doubles, Y: _Doubles) -> None: ...
 
 class Operator:
     @property

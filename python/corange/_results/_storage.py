@@ -19,6 +19,7 @@ _HOMES = {
     "CoordinatedSample": "corange.sketching",
     "EighResult": "corange._results",
     "LstsqResult": "corange._results",
+    "NMFResult": "corange._results",
     "QBResult": "corange._results",
     "SVDResult": "corange._results",
 }
