@@ -132,21 +132,13 @@ void squares_of(const py::array& x, double scale, const py::array& squares) {
   });
 }
 
-/// Rows of H for one Gram matrix; `cap`: their sums are at most one.
-void small_problems(const py::array& g, const py::array& b, const py::array& h, Index k, double lipschitz, double tol,
-                    Index steps, bool cap) {
+void capped(const py::array& g, const py::array& b, const py::array& h, Index k, double lipschitz, double tol,
+            Index steps) {
   by_precision(h, [&]<class T>(T) {
     const BlockView<const T> gram = factor<T>(g, k, k, "G"), right = factor<T>(b, h.shape(0), k, "B");
     const BlockView<T> out = factor<T>(h, h.shape(0), k, "H");
     const py::gil_scoped_release release;
-    if (cap) return capped_least_squares<T>(gram, right, out, lipschitz, tol, steps);
-    const Tiling tiles = tiling(out.rows, 256, 16);
-    parallel_for(tiles.count(), [&](Index t) {
-      for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i) {
-        check_interrupt();
-        nnls_row<T>(gram, right.row(i), out.row(i), {0, 0, tol, steps});
-      }
-    });
+    capped_least_squares<T>(gram, right, out, lipschitz, tol, steps);
   });
 }
 
@@ -163,7 +155,7 @@ void register_nmf_divergence(py::module_& m) {
   m.def("nmf_masked", &masked, "rows"_a, "U"_a, "Y"_a, "k"_a, "l1"_a, "l2"_a, "sweeps"_a, "tol"_a, "by_count"_a);
   m.def("project_columns", &project, "X"_a, "scale"_a, "u"_a, "squares"_a);
   m.def("column_squares", &squares_of, "X"_a, "scale"_a, "squares"_a);
-  m.def("nmf_small_problems", &small_problems, "G"_a, "B"_a, "H"_a, "k"_a, "lipschitz"_a, "tol"_a, "steps"_a, "cap"_a);
+  m.def("capped_least_squares", &capped, "G"_a, "B"_a, "H"_a, "k"_a, "lipschitz"_a, "tol"_a, "steps"_a);
 }
 
 }  // namespace corange::bindings

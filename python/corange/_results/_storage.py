@@ -22,6 +22,7 @@ _HOMES = {
     "NMFResult": "corange._results",
     "QBResult": "corange._results",
     "SVDResult": "corange._results",
+    "SeparableNMFResult": "corange._results",
 }
 
 
