@@ -12,4 +12,5 @@ PYBIND11_MODULE(CORANGE_MODULE, m) {
   corange::bindings::register_kernel(m);
   corange::bindings::register_cur(m);
   corange::bindings::register_nmf(m);
+  corange::bindings::register_nmf_divergence(m);
 }

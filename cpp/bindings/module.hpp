@@ -17,5 +17,6 @@ void register_sketch(py::module_& m);
 void register_lstsq(py::module_& m);
 void register_cur(py::module_& m);
 void register_nmf(py::module_& m);
+void register_nmf_divergence(py::module_& m);
 
 }  // namespace corange::bindings

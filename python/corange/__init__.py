@@ -53,18 +53,23 @@ if TYPE_CHECKING:
     from corange._results import NystromResult as NystromResult
     from corange._results import ProductResult as ProductResult
     from corange._results import QBResult as QBResult
+    from corange._results import SeparableNMFResult as SeparableNMFResult
     from corange._results import SVDResult as SVDResult
     from corange._results import TwoSidedIDResult as TwoSidedIDResult
     from corange._results import load as load
     from corange._select import select_columns as select_columns
     from corange._select import select_rows as select_rows
+    from corange._separable import separable_nmf as separable_nmf
     from corange._svd import svd as svd
     from corange.estimators import NMF as NMF
     from corange.estimators import PCA as PCA
     from corange.estimators import FastJL as FastJL
     from corange.estimators import FastRP as FastRP
     from corange.estimators import GaussianRandomProjection as GaussianRandomProjection
+    from corange.estimators import MaskedNMF as MaskedNMF
+    from corange.estimators import MiniBatchNMF as MiniBatchNMF
     from corange.estimators import Nystroem as Nystroem
+    from corange.estimators import SeparableNMF as SeparableNMF
     from corange.estimators import SketchedLinearRegression as SketchedLinearRegression
     from corange.estimators import SketchedRidge as SketchedRidge
     from corange.estimators import SparseRandomProjection as SparseRandomProjection
@@ -96,12 +101,16 @@ _HOME = {
     "NMF": "estimators",
     "NMFIteration": "_report",
     "NMFReport": "_report",
+    "MaskedNMF": "estimators",
+    "MiniBatchNMF": "estimators",
     "NMFResult": "_results",
     "PCA": "estimators",
     "ProductResult": "_results",
     "QBResult": "_results",
     "Report": "_report",
     "SVDResult": "_results",
+    "SeparableNMF": "estimators",
+    "SeparableNMFResult": "_results",
     "SparseRandomProjection": "estimators",
     "SketchedLinearRegression": "estimators",
     "SketchedRidge": "estimators",
@@ -125,6 +134,7 @@ _HOME = {
     "ridge": "_lstsq",
     "select_columns": "_select",
     "select_rows": "_select",
+    "separable_nmf": "_separable",
     "show_config": "_config",
     "sketch": "sketching",
     "svd": "_svd",

@@ -9,7 +9,10 @@ from corange import (
     FastJL,
     FastRP,
     GaussianRandomProjection,
+    MaskedNMF,
+    MiniBatchNMF,
     Nystroem,
+    SeparableNMF,
     SketchedLinearRegression,
     SketchedRidge,
     SparseRandomProjection,
@@ -17,6 +20,11 @@ from corange import (
 )
 
 ESTIMATORS = [
+    MaskedNMF(n_components=2),
+    MiniBatchNMF(n_components=2),
+    MiniBatchNMF(n_components=2, beta_loss="kullback-leibler", fresh_restarts=True),
+    SeparableNMF(),
+    SeparableNMF(method="snpa"),
     FastRP(),
     FastRP(n_components=3, normalize=False),
     Nystroem(),

@@ -116,6 +116,49 @@ def nmf(
     sum_squares: float | None,
     callback: _Callback,
 ) -> dict[str, Any]: ...
+
+class NmfRows:
+    @staticmethod
+    def dense(X: _Array, scale: float) -> NmfRows: ...
+    @staticmethod
+    def compressed(
+        indptr: _Array,
+        indices: _Array,
+        data: _Array,
+        weights: _Array | None,
+        inner: int,
+        scale: float,
+        missing: bool,
+    ) -> NmfRows: ...
+
+def nmf_terms(
+    rows: NmfRows,
+    U: _Array,
+    Y: _Array,
+    k: int,
+    beta: float,
+    numerator: _Array | None,
+    denominator: _Array | None,
+) -> float: ...
+def nmf_kl_descent(
+    rows: NmfRows, U: _Array, Y: _Array, k: int, l1: float, l2: float, sweeps: int
+) -> float: ...
+def nmf_masked(
+    rows: NmfRows,
+    U: _Array,
+    Y: _Array,
+    k: int,
+    l1: float,
+    l2: float,
+    sweeps: int,
+    tol: float,
+    by_count: bool,
+) -> float: ...
+def project_columns(X: _Array, scale: float, u: _Array, squares: _Doubles) -> None: ...
+def column_squares(X: _Array, scale: float, squares: _Doubles) -> None: ...
+def capped_least_squares(
+    G: _Array, B: _Array, H: _Array, k: int, lipschitz: float, tol: float, steps: int
+) -> None: ...
 def nnls(G: _Doubles, F: _Doubles, Y: _Doubles) -> None: ...
 
 class Operator:

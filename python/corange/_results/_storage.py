@@ -29,6 +29,7 @@ _HOMES = {
     "SVDResult": "corange._results",
     "StreamingSVD": "corange.sketching",
     "TwoSidedIDResult": "corange._results",
+    "SeparableNMFResult": "corange._results",
 }
 
 
