@@ -143,6 +143,25 @@ def _fast_projection(A: Any, seed: int) -> Arrays:
     return (cr.FastJL(_width(A), random_state=seed).fit_transform(A),)
 
 
+def _nystroem(A: Any, seed: int) -> Arrays:
+    """A kernel of distances relative to the size of the data, so that scaling them changes nothing."""
+    entries = np.abs(A.data if hasattr(A, "indptr") else A)
+    size = float(entries.sum(dtype=np.float64)) / max(1, np.shape(A)[0])
+    model = cr.Nystroem(
+        "laplacian",
+        gamma=1.0 / (size or 1.0),
+        n_components=_rank(A),
+        landmarks="rpcholesky",
+        random_state=seed,
+    )
+    features = model.fit_transform(A)
+    return features, _dense(model.components_)
+
+
+def _dense(A: Any) -> np.ndarray:
+    return A if isinstance(A, np.ndarray) else A.toarray()
+
+
 def _targets(A: Any) -> np.ndarray:
     """Two right-hand sides; bad matrices are for the function to judge."""
     rows = (*np.shape(A), 1)[0]
@@ -178,6 +197,37 @@ def _linear_regression(A: Any, seed: int) -> Arrays:
     return (cr.SketchedLinearRegression(random_state=seed).fit(A, _targets(A)).coef_,)
 
 
+def _separable(method: str) -> Callable[[Any, int], Arrays]:
+    def run(A: Any, seed: int) -> Arrays:
+        result = cr.separable_nmf(_nonnegative(A), _rank(A), method=method)
+        return (*result, result.columns)
+
+    return run
+
+
+def _kl(A: Any, seed: int) -> Arrays:
+    options = {"loss": "kullback-leibler", "tol": 0, "max_iter": 5, "init": "random", "random_state": seed}
+    return (cr.nmf(_nonnegative(A), _rank(A), **options).reconstruct(),)
+
+
+def _masked(A: Any, seed: int) -> Arrays:
+    A = _nonnegative(A)
+    model = cr.MaskedNMF(_rank(A), tol=0, max_iter=5, random_state=seed).fit(A)
+    return (model.row_factors_ @ model.components_,)
+
+
+def _minibatch(A: Any, seed: int) -> Arrays:
+    model = cr.MiniBatchNMF(_rank(A), tol=0, max_iter=2, init="random", random_state=seed)
+    return (model.fit_transform(_nonnegative(A)) @ model.components_,)
+
+
+def _nonnegative(A: Any) -> Any:
+    """Magnitudes of real entries; what is not plain numbers is for the function to judge."""
+    if getattr(getattr(A, "dtype", None), "kind", "") != "f" or isinstance(A, np.ma.MaskedArray):
+        return A
+    return abs(A)
+
+
 _IN_MEMORY = frozenset({"dense", "sparse"})
 
 ENTRIES = [
@@ -201,6 +251,11 @@ ENTRIES = [
     Entry("SketchedLinearRegression", _linear_regression, (-1,), accepts=_IN_MEMORY, minimum=(2, 1)),
     Entry("TruncatedSVD", _truncated_svd, (1, 0, 1), accepts=_IN_MEMORY, minimum=(1, 2)),
     Entry("PCA", _pca, (1, 0, 1, 1), accepts=_IN_MEMORY, minimum=(2, 1)),
+    Entry("separable_nmf", _separable("spa"), (1, 0, 0), accepts=_IN_MEMORY),
+    Entry("separable_nmf(method='snpa')", _separable("snpa"), (1, 0, 0), accepts=_IN_MEMORY),
+    Entry("nmf(loss='kullback-leibler')", _kl, (1,), accepts=_IN_MEMORY),
+    Entry("MaskedNMF", _masked, (1,), accepts=_IN_MEMORY),
+    Entry("MiniBatchNMF", _minibatch, (1,), accepts=_IN_MEMORY),
     Entry("sketch(sparse-sign)", _sketch("sparse-sign"), (1,)),
     Entry("sketch(gaussian)", _sketch("gaussian"), (1,)),
     *(
@@ -210,5 +265,6 @@ ENTRIES = [
     Entry("FastRP", _fastrp, (0,), square=True, accepts=_IN_MEMORY, domain="nonnegative"),
     Entry("GaussianRandomProjection", _projection, (1,), accepts=_IN_MEMORY),
     Entry("SparseRandomProjection", _sparse_projection, (1,), accepts=_IN_MEMORY),
+    Entry("Nystroem", _nystroem, (0, 1), accepts=_IN_MEMORY),
     Entry("FastJL", _fast_projection, (1,), accepts=_IN_MEMORY),
 ]
