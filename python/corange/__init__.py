@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from corange import sketching as sketching
     from corange import testing as testing
     from corange._config import show_config as show_config
-    from corange._cur_index import CURIndex as CURIndex
     from corange._cur import cur as cur
+    from corange._cur_index import CURIndex as CURIndex
     from corange._eigh import eigh as eigh
     from corange._estimate import estimate_error as estimate_error
     from corange._estimate import estimate_norm as estimate_norm
     from corange._exceptions import ConvergenceWarning as ConvergenceWarning
     from corange._fwht import fwht as fwht
-    from corange._kernel import KernelMatrix as KernelMatrix
     from corange._interpolative import interpolative as interpolative
+    from corange._kernel import KernelMatrix as KernelMatrix
     from corange._lstsq import lstsq as lstsq
     from corange._lstsq import ridge as ridge
     from corange._nystrom import generalized_nystrom as generalized_nystrom
