@@ -208,8 +208,8 @@ class KernelMatrix(LinearOperator):  # type: ignore[misc]
         stored = as_stored(points, argument_name="points")
         if stored.kind != "dense" or stored.shape[1] != second.shape[1]:
             raise ValueError(
-                f"points must be a dense array of {second.shape[1]} columns, got a {stored.kind} one of shape "
-                f"{stored.shape}."
+                f"points must be a dense array of {second.shape[1]} columns, got a {stored.kind} one of "
+                f"shape {stored.shape}."
             )
         return self._between(stored.arrays[0].astype(self.dtype, copy=False), second)
 
