@@ -39,7 +39,7 @@ OrthonormalFactor basis_of(const py::array& x, const py::array& out) {
   const BlockView<const T> source{static_cast<const T*>(x.data()), rows, cols, cols};
   const BlockView<T> target{writable<T>(out, rows, cols, "out"), rows, cols, cols};
   const py::gil_scoped_release release;
-  Block<T> q(rows, cols);
+  Block<T> q(overwritten, rows, cols);
   convert(source, q.view());
   OrthonormalFactor factor = orthonormalize<T>(q.view(), {0, 0});
   convert(q.view(), target);
@@ -68,7 +68,7 @@ py::array_t<double> orthonormal_factor(const py::array& x, const py::array& out)
 /// Q = orth((A A')^power A Omega), orthonormalized after every product.
 template <class T>
 void range_of(const LinearOperator& a, Index power, std::uint64_t seed, BlockView<T> out) {
-  Block<T> x(a.cols(), out.cols), y(a.rows(), out.cols);
+  Block<T> x(overwritten, a.cols(), out.cols), y(overwritten, a.rows(), out.cols);
   detail::fill_random_columns<T>(x.view(), {seed, 1});
   a.apply(BlockView<const T>(x.view()), y.view());
   for (Index p = 0; p < power; ++p) {

@@ -110,14 +110,14 @@ void multiply(const Operator& self, const py::array& x, const py::array& y, Prod
   T* target = writable<T>(y, out, b, "Y");
   const BlockView<const T> source{static_cast<const T*>(x.data()), in, b, b};
   const py::gil_scoped_release release;
-  Block<T> xb(in, b), yb(out, b);
+  Block<T> xb(overwritten, in, b), yb(overwritten, out, b);
   convert(source, xb.view());
   if (kind == Product::forward)
     a.apply(BlockView<const T>(xb.view()), yb.view());
   else if (kind == Product::adjoint)
     a.apply_adjoint(BlockView<const T>(xb.view()), yb.view());
   else {
-    Block<T> middle(a.rows(), b);
+    Block<T> middle(overwritten, a.rows(), b);
     a.apply_normal(BlockView<const T>(xb.view()), yb.view(), middle.view());
   }
   convert(yb.view(), BlockView<T>{target, out, b, b});

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from corange import _core
+from corange._entries import as_entries
+from corange._landmarks import random_pivots
 from corange._random import RandomState, random_key
 from corange._source import Source
 from corange._validation import (
@@ -68,6 +70,8 @@ def select_columns(
         - "leverage": drawn by leverage scores, without replacement.
         - "leverage-largest": the largest leverage scores.
         - "squared-length": drawn by squared norms, without replacement; not for operators.
+        - "rpcholesky": for a symmetric positive semidefinite matrix or a `corange.KernelMatrix`: the landmarks
+          of `corange.nystrom`.
         - "farthest": farthest points, each column the farthest from those before, for an even cover.
     oversample : int, optional
         Numbers beyond k that a sketch keeps of each column, half as many as k (at least 10) by default; for
@@ -299,6 +303,11 @@ def _independent(Y: Array, k: int, rcond: float, order: Indices) -> Indices:
         count *= 2
 
 
+def _by_rpcholesky(source: Source, axis: int, k: int, options: Options) -> Indices:
+    entries = as_entries(source.data, "A", check_finite=False)
+    return np.array(random_pivots(entries, k, options.seed).pivots, dtype=np.int64)
+
+
 # Methods by name: each chooses at most k columns (axis 1) or rows (axis 0) of a source.
 METHODS: dict[str, Callable[[Source, int, int, Options], Indices]] = {
     "qr": _by_qr,
@@ -309,4 +318,5 @@ METHODS: dict[str, Callable[[Source, int, int, Options], Indices]] = {
     "leverage-largest": _by_largest_leverage,
     "squared-length": _by_squared_length,
     "farthest": _by_distance,
+    "rpcholesky": _by_rpcholesky,
 }

@@ -68,6 +68,11 @@ class Source:
         """Precision of the computation."""
         return self.matrix.dtype
 
+    @property
+    def data(self) -> Any:
+        """The matrix as it was given, for methods that look at entries in ways of their own."""
+        return self._A
+
     def sketch(self, axis: int, size: int, seed: int, power: int = 0) -> Array:
         """Compress each column (or row) to `size` numbers: an array of shape (size, n) or (size, m).
 
