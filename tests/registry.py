@@ -26,16 +26,17 @@ class Entry:
 
     `run(A, seed)` returns arrays; array i is multiplied by c ** powers[i] when A is. Without `certain_rank`,
     the rank is chosen by an error, which for an operator is a bound that holds with high probability, not a
-    value.
+    value. `nonnegative` entries are given matrices without signs.
     """
 
     name: str
     run: Callable[[Any, int], Arrays]
-    powers: tuple[int, ...]
+    powers: tuple[float, ...]
     square: bool = False
     accepts: frozenset[str] = frozenset({"dense", "sparse", "operator", "rows"})
     minimum: tuple[int, int] = (1, 1)
     certain_rank: bool = True
+    nonnegative: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -152,7 +153,20 @@ def _linear_regression(A: Any, seed: int) -> Arrays:
     return (cr.SketchedLinearRegression(random_state=seed).fit(A, _targets(A)).coef_,)
 
 
+def _nmf(solver: str) -> Callable[[Any, int], Arrays]:
+    # Singular vectors of noise, where NNDSVD starts, are not determined by it: a rounding error moves them.
+    return lambda A, seed: tuple(
+        cr.nmf(A, _rank(A), solver=solver, init="random", tol=0.0, max_iter=6, random_state=seed)
+    )
+
+
+def _nmf_estimator(A: Any, seed: int) -> Arrays:
+    model = cr.NMF(_rank(A), init="random", tol=0.0, max_iter=6, random_state=seed)
+    return model.fit_transform(A), model.components_
+
+
 _IN_MEMORY = frozenset({"dense", "sparse"})
+_ENTRIES = frozenset({"dense", "sparse", "rows"})
 
 ENTRIES = [
     Entry("svd", _svd, (0, 1, 0)),
@@ -169,6 +183,10 @@ ENTRIES = [
     Entry("lstsq", _lstsq, (-1,)),
     Entry("lstsq(method='sketch')", _lstsq_sketch, (-1,)),
     Entry("SketchedLinearRegression", _linear_regression, (-1,), accepts=_IN_MEMORY, minimum=(2, 1)),
+    Entry("nmf", _nmf("hals"), (0.5, 0.5), accepts=_ENTRIES, nonnegative=True),
+    Entry("nmf(solver='bpp')", _nmf("bpp"), (0.5, 0.5), accepts=_ENTRIES, nonnegative=True),
+    Entry("nmf(solver='admm')", _nmf("admm"), (0.5, 0.5), accepts=_ENTRIES, nonnegative=True),
+    Entry("NMF", _nmf_estimator, (0.5, 0.5), accepts=_IN_MEMORY, nonnegative=True),
     Entry("TruncatedSVD", _truncated_svd, (1, 0, 1), accepts=_IN_MEMORY, minimum=(1, 2)),
     Entry("PCA", _pca, (1, 0, 1, 1), accepts=_IN_MEMORY, minimum=(2, 1)),
     Entry("sketch(sparse-sign)", _sketch("sparse-sign"), (1,)),
