@@ -88,6 +88,26 @@ def test_block_pivoting_of_singular_problems_is_optimal(kind):
         assert np.linalg.norm(C @ y - b) <= np.linalg.norm(C @ nnls(C, b)[0] - b) * (1 + 1e-7)
 
 
+@given(
+    rows=st.integers(1, 150),
+    k=st.integers(1, 30),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    seed=st.integers(0, 2**20),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_sweep_is_coordinate_descent_over_the_columns(rows, k, dtype, seed):
+    rng = np.random.default_rng(seed)
+    C = rng.standard_normal((k + 5, k))
+    G, F = C.T @ C, rng.standard_normal((rows, k)).astype(dtype)
+    Y = (rng.random((rows, k)) * (rng.random((rows, k)) < 0.5)).astype(dtype)
+    expected = Y.astype(np.float64)
+    for j in range(k):
+        step = (F[:, j] - expected @ G[:, j]) / G[j, j]
+        expected[:, j] = np.maximum(0, expected[:, j] + step)
+    _core.hals(G, F, Y, 1)
+    assert np.abs(Y - expected).max() <= 500 * k * np.finfo(dtype).eps * (1 + np.abs(expected).max())
+
+
 # ---- the factorization
 
 
