@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from corange._report import LstsqIteration as LstsqIteration
     from corange._report import LstsqReport as LstsqReport
     from corange._report import Report as Report
+    from corange._report import UpdateReport as UpdateReport
     from corange._results import EighResult as EighResult
     from corange._results import LstsqResult as LstsqResult
     from corange._results import ProductResult as ProductResult
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from corange._results import SVDResult as SVDResult
     from corange._results import load as load
     from corange._svd import svd as svd
+    from corange._update import downdate_svd as downdate_svd
+    from corange._update import update_svd as update_svd
     from corange.estimators import PCA as PCA
     from corange.estimators import FastJL as FastJL
     from corange.estimators import FastRP as FastRP
@@ -80,6 +83,8 @@ _HOME = {
     "SketchedLinearRegression": "estimators",
     "SketchedRidge": "estimators",
     "TruncatedSVD": "estimators",
+    "UpdateReport": "_report",
+    "downdate_svd": "_update",
     "eigh": "_eigh",
     "estimate_error": "_estimate",
     "estimate_norm": "_estimate",
@@ -96,6 +101,7 @@ _HOME = {
     "show_config": "_config",
     "sketch": "sketching",
     "svd": "_svd",
+    "update_svd": "_update",
 }
 
 __all__ = sorted([*_HOME, *_MODULES])  # noqa: PLE0605

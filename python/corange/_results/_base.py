@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange._operators import as_operator
-from corange._report import Report
+from corange._report import Report, UpdateReport
 from corange._results._storage import File, save_arrays
 
 __all__ = ["Array", "LowRankResult", "check_length", "projected"]
@@ -134,7 +134,9 @@ class LowRankResult(abc.ABC):
 
     @classmethod
     def _from_arrays(cls, arrays: Any) -> Self:
-        report = Report.from_json(str(arrays["report"]), arrays["report_residuals"], arrays["report_history"])
+        text = str(arrays["report"])
+        kind = UpdateReport if '"drift"' in text else Report
+        report = kind.from_json(text, arrays["report_residuals"], arrays["report_history"])
         factors = (arrays[name] for name in cls.factor_names)
         return cls(*factors, report=report, mean=arrays.get("mean"))
 
