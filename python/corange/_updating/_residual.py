@@ -18,6 +18,8 @@ Doubles = npt.NDArray[np.float64]
 _EPS = float(np.finfo(np.float64).eps)
 # Largest loss of orthogonality that an update by active coordinates may cause.
 _LOSS = 1e-10
+# Entries up to which SciPy multiplies sooner than threads are woken.
+_FEW = 5000
 
 
 class ActiveResidual:
@@ -43,7 +45,7 @@ class ActiveResidual:
         self.active, local = np.unique(rows.indices, return_inverse=True)
         shape = (rows.shape[0], self.active.size)
         self._rows = scipy.sparse.csr_array((rows.data, local, rows.indptr), shape=shape)
-        self._operator = as_operator(self._rows, check_finite=False) if self.active.size else None
+        self._operator = as_operator(self._rows, check_finite=False) if rows.nnz > _FEW else None
         self._known = basis.take(self.active)
         self.coordinates = self._image(self._known).T
         k = basis.shape[1]
@@ -64,6 +66,8 @@ class ActiveResidual:
         split = self.active.size
         if self._operator is not None:
             self._operator.apply_adjoint(np.ascontiguousarray(P), result[:split])
+        else:
+            result[:split] = self._rows.T @ P
         result[:split] -= product(self._known, inner)
         result[split:] = self._root @ inner
         return result
@@ -90,9 +94,11 @@ class ActiveResidual:
         self.basis.change(self.active, rows, old - outside @ new)
 
     def _image(self, X: Doubles) -> Doubles:
-        out = np.zeros((self._rows.shape[0], X.shape[1]))
-        if self._operator is not None and out.size:
-            self._operator.apply(np.ascontiguousarray(X), out)
+        if self._operator is None:
+            image: Doubles = self._rows @ X
+            return image
+        out = np.empty((self._rows.shape[0], X.shape[1]))
+        self._operator.apply(np.ascontiguousarray(X), out)
         return out
 
 
