@@ -166,7 +166,9 @@ class TestUpdate:
         A, E = low_rank(rng), sparse(rng, 3, 50, 4).toarray()
         E[1] = 0
         E = np.vstack([E, E, A[:1]])
-        first = cr.update_svd(exact(A, 6), rows=sp.csr_array(E), method=method, size=7, rank=8, random_state=0)
+        first = cr.update_svd(
+            exact(A, 6), rows=sp.csr_array(E), method=method, size=7, rank=8, random_state=0
+        )
         again = cr.update_svd(first, rows=sp.csr_array(E), method=method, size=7, random_state=0)
         assert_svd_of(again, np.vstack([A, E, E]), 8, tol=1e-7)
         zero = cr.update_svd(first, rows=sp.csr_array((4, 50)), method=method, random_state=0)

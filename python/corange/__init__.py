@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from corange._products import matmul_sketch as matmul_sketch
     from corange._qb import qb as qb
     from corange._qb import range_finder as range_finder
+    from corange._report import Drift as Drift
     from corange._report import Iteration as Iteration
     from corange._report import LstsqIteration as LstsqIteration
     from corange._report import LstsqReport as LstsqReport
@@ -65,6 +66,7 @@ _MODULES = ("datasets", "plotting", "sketching", "testing")
 
 _HOME = {
     "ConvergenceWarning": "_exceptions",
+    "Drift": "_report",
     "EighResult": "_results",
     "Estimate": "_estimate",
     "FastRP": "estimators",

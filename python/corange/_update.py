@@ -249,9 +249,7 @@ def _pieces(block: Block, method: str) -> list[Block]:
     return [block.part(slice(i, i + 1)) for i in range(block.shape[0])]
 
 
-def _change(
-    shape: tuple[int, int], lowrank: Any, entries: Any, check_finite: bool
-) -> tuple[Block, Block]:
+def _change(shape: tuple[int, int], lowrank: Any, entries: Any, check_finite: bool) -> tuple[Block, Block]:
     """Make the two factors of a change, each by rows of the transpose."""
     if lowrank is None:
         return _from_entries(shape, entries)

@@ -120,5 +120,3 @@ def _orthogonal_part(x: Doubles, Q: Doubles) -> Doubles:
     for _ in range(2):
         x = x - product(Q, adjoint(Q, x)) if Q.shape[1] else x
     return x
-
-
