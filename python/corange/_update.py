@@ -93,12 +93,13 @@ def update_svd(
 
     Notes
     -----
-    Rows E are split into coordinates ``C = V'E'`` and a residual ``Q R = (I - V V') E'``; the SVD of the small
-    matrix ``[S 0; C' R']`` rotates the factors [1]_ [2]_. In the extended decomposition [3]_ factors are
-    products of a tall and a small matrix, so that a rotation costs O(k**3) and only the rows of V at nonzero
-    columns change. Residuals are isometric to vectors of active coordinates (see the guide), which unlike
-    differences of inner products never turn negative. For a active columns, s rows and k triplets an exact
-    update costs about 4 a (k + s)**2 + 10 (k + s)**3 flops, and multiplying out the result 2 (m + n) k**2.
+    Rows E are split into coordinates ``C = V'E'`` and a residual ``Q R = (I - V V') E'``; the SVD of the
+    small matrix ``[S 0; C' R']`` rotates the factors [1]_ [2]_. In the extended decomposition [3]_ factors
+    are products of a tall and a small matrix, so that a rotation costs O(k**3) and only the rows of V at
+    nonzero columns change. Residuals are isometric to vectors of active coordinates (see the guide), which
+    unlike differences of inner products never turn negative. For a active columns, s rows and k triplets an
+    exact update costs about 4 a (k + s)**2 + 10 (k + s)**3 flops, and multiplying out the result
+    2 (m + n) k**2.
 
     References
     ----------
@@ -235,7 +236,7 @@ def _state(
 
 
 def _first_drift(result: SVDResult) -> Drift:
-    """What the first SVD left out; unknown (nan) unless its report tells the error."""
+    """Find what the first SVD left out; unknown (nan) unless its report tells the error."""
     lost = result.report.error * result.report.norm_fro
     if np.isnan(lost):
         return Drift(np.nan, np.nan, np.nan, np.nan)
@@ -273,7 +274,8 @@ def _from_entries(shape: tuple[int, int], entries: Any) -> tuple[Block, Block]:
     values = np.asarray(entries[2], dtype=np.float64)
     if not i.size or not i.shape == j.shape == values.shape:
         raise ValueError(
-            f"entries must be three sequences of one length, at least 1, got {i.size}, {j.size} and {values.size}."
+            f"entries must be three sequences of one length, at least 1, got {i.size}, {j.size} and "
+            f"{values.size}."
         )
     if not np.isfinite(values).all():
         raise ValueError("entries[2] must be finite.")

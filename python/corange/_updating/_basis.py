@@ -59,7 +59,7 @@ class ExtendedBasis:
         return self._buffer.dtype
 
     def take(self, rows: Any) -> Doubles:
-        """Some rows of the product, in double precision: O(k**2) flops each."""
+        """Compute some rows of the product, in double precision: O(k**2) flops each."""
         return product(self.tall[rows].astype(np.float64, copy=False), self.inner)
 
     def whole(self) -> Array:
@@ -142,10 +142,10 @@ def inverse_unless_ill_conditioned(matrix: Doubles) -> Doubles | None:
     if matrix.shape != (size, size):
         return None
     try:
-        inverse: Doubles = np.linalg.inv(matrix)
+        inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
     except np.linalg.LinAlgError:
         return None
-    condition = np.linalg.norm(matrix) * np.linalg.norm(inverse) / max(size, 1)
+    condition = float(np.linalg.norm(matrix) * np.linalg.norm(inverse)) / max(size, 1)
     return inverse if condition <= _ILL_CONDITIONED else None
 
 

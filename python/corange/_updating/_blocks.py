@@ -33,10 +33,10 @@ class Block:
     @property
     def is_sparse(self) -> bool:
         """Whether `compressed` is possible."""
-        return scipy.sparse.issparse(self._rows)
+        return bool(scipy.sparse.issparse(self._rows))
 
     def compressed(self) -> Any:
-        """The rows as a CSR array of doubles; entries that are stored twice are added."""
+        """Return the rows as a CSR array of doubles; entries that are stored twice are added."""
         rows = scipy.sparse.csr_array(self._rows, dtype=np.float64)
         if not rows.has_canonical_format:
             rows = rows.copy()
@@ -44,11 +44,11 @@ class Block:
         return rows
 
     def active(self) -> int:
-        """Number of columns that have entries."""
+        """Count the columns that have entries."""
         return int(np.unique(self._rows.indices).size)
 
     def part(self, rows: slice) -> "Block":
-        """Some of the rows of a matrix in memory."""
+        """Take some of the rows of a matrix in memory."""
         if rows.start == 0 and rows.stop >= self.shape[0]:
             return self
         return as_block(self._rows[rows], "A", check_finite=False)

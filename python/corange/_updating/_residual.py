@@ -57,7 +57,8 @@ class ActiveResidual:
     def norms(self) -> Doubles:
         """Norms of the rows of E."""
         squares = np.asarray(self._rows.multiply(self._rows).sum(axis=1))
-        return np.sqrt(squares.ravel())
+        norms: Doubles = np.sqrt(squares.ravel())
+        return norms
 
     def apply(self, P: Doubles) -> Doubles:
         """Multiply the residuals, as columns, with a block."""
@@ -76,7 +77,8 @@ class ActiveResidual:
         """Multiply the transpose of the residuals with a block."""
         top, bottom = np.ascontiguousarray(Y[: self.active.size]), Y[self.active.size :]
         inner = self._root.T @ bottom - adjoint(self._known, top)
-        return self._image(top) + self.coordinates.T @ inner
+        result: Doubles = self._image(top) + self.coordinates.T @ inner
+        return result
 
     def clean(self, Q: Doubles) -> Doubles:
         """Project out the basis once more; here the coordinates are orthogonal to it by construction."""
@@ -124,17 +126,21 @@ class DenseResidual:
 
     def norms(self) -> Doubles:
         """Norms of the rows of E."""
-        return np.sqrt(np.square(self.apply(np.eye(self.shape[1]))).sum(axis=0) + self._inside())
+        squares = np.square(self.apply(np.eye(self.shape[1]))).sum(axis=0)
+        norms: Doubles = np.sqrt(squares + np.square(self.coordinates).sum(axis=0))
+        return norms
 
     def apply(self, P: Doubles) -> Doubles:
         """Multiply the residuals, as columns, with a block."""
         out = np.empty((self.shape[0], P.shape[1]), self._rows.dtype)
         self._rows.operator.apply_adjoint(np.ascontiguousarray(P, dtype=self._rows.dtype), out)
-        return out - product(self._V, self.coordinates @ P)
+        result: Doubles = out - product(self._V, self.coordinates @ P)
+        return result
 
     def apply_adjoint(self, Y: Doubles) -> Doubles:
         """Multiply the transpose of the residuals with a block."""
-        return self._image(Y) - self.coordinates.T @ adjoint(self._V, Y)
+        result: Doubles = self._image(Y) - self.coordinates.T @ adjoint(self._V, Y)
+        return result
 
     def clean(self, Q: Doubles) -> Doubles:
         """Project out the basis once more, and orthonormalize again."""
@@ -147,9 +153,6 @@ class DenseResidual:
     def join(self, Q: Doubles, old: Doubles, new: Doubles) -> None:
         """Let the basis become ``V @ old + Q @ new``."""
         self.basis.become(product(self._V, old) + product(Q, new))
-
-    def _inside(self) -> Doubles:
-        return np.square(self.coordinates).sum(axis=0)
 
     def _image(self, X: Doubles) -> Doubles:
         out = np.empty((self._rows.shape[0], X.shape[1]), self._rows.dtype)
