@@ -283,3 +283,10 @@ def test_endurance():
     assert np.isfinite(state.s).all()
     assert orthogonality(state.left.whole()) < 1e-9
     assert orthogonality(state.right.whole()) < 1e-9
+
+
+def test_removing_until_fewer_rows_than_triplets_are_left():
+    rng = np.random.default_rng(15)
+    A = low_rank(rng)
+    result = cr.downdate_svd(exact(A, 6), rows=np.arange(2, 60))
+    assert_svd_of(result, A[:2], 2)

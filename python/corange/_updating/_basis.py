@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from corange import _core
 from corange._operators import as_operator
+from corange._single_pass import basis as orthonormal
 from corange._single_pass import multiply
 
 __all__ = ["ExtendedBasis"]
@@ -115,10 +115,9 @@ class ExtendedBasis:
         self._rows = self._buffer.shape[0]
 
     def orthonormalize(self) -> Doubles:
-        """Make the columns orthonormal again; the small R with old = new @ R."""
+        """Make the columns orthonormal again, no more than rows, and return R with old = new @ R."""
         old = self.whole()
-        new = np.empty_like(old)
-        _core.orthonormalize(old, new)
+        new = orthonormal(old)
         self._replace(new)
         return adjoint(new, old)
 

@@ -288,7 +288,7 @@ class EvolvingSVD:
             triangle = (W * roots).T
         else:
             triangle = along.orthonormalize()
-        F, G = self._truncate(triangle * self.s, 0.0, self.drift.direction)
+        F, G = self._truncate(triangle * self.s, 0.0, "mixed")
         along.rotate(F)
         across.rotate(G)
         self._count()
