@@ -22,6 +22,7 @@ def build_info() -> BuildInfo: ...
 def philox4x32(counter: list[int], key: list[int]) -> list[int]: ...
 def random_block(kind: str, seed: int, stream: int, row0: int, col0: int, out: _Array) -> None: ...
 def orthonormalize(X: _Array, out: _Array) -> int: ...
+def orthonormal_factor(X: _Array, out: _Array) -> _Doubles: ...
 def range_finder(op: Operator, power: int, seed: int, out: _Array) -> None: ...
 def fwht(X: _Array, out: _Array, axis: int, scale: float) -> None: ...
 def sparse_rows_apply(
@@ -67,11 +68,99 @@ def lstsq(
     alpha: float,
     tol: float,
     rcond: float | None,
+    sketch: str,
     size: int | None,
     seed: int,
     check_finite: bool,
     callback: _Callback,
 ) -> dict[str, Any]: ...
+def kernel_block(
+    kind: str, gamma: float, coef0: float, degree: float, X: _Array, Y: _Array, out: _Array
+) -> None: ...
+def kernel_features(
+    kind: str,
+    gamma: float,
+    coef0: float,
+    degree: float,
+    X: _Array,
+    Y: _Array,
+    M: _Array,
+    out: _Array,
+) -> None: ...
+def subtract_outer(part: _Doubles, block: _Doubles) -> None: ...
+def cholesky_step(
+    columns: _Array,
+    pivots: _Array,
+    triangle: _Doubles,
+    factor: _Array,
+    diagonal: _Doubles,
+    floors: _Doubles,
+) -> float: ...
+def pivoted_qr(Y: _Array, rank: int, rcond: float, R: _Array) -> tuple[npt.NDArray[np.int64], _Doubles]: ...
+def pivoted_lu(Y: _Array, rank: int, rcond: float) -> npt.NDArray[np.int64]: ...
+def farthest_columns(Y: _Array, count: int, rcond: float) -> npt.NDArray[np.int64]: ...
+def bound_coefficients(
+    W: _Array, chosen: npt.NDArray[np.int64], limit: float, most: int
+) -> npt.NDArray[np.int64]: ...
+def nmf(
+    op: Operator,
+    W: _Array,
+    Ht: _Array,
+    solver: str,
+    l1: tuple[float, float],
+    l2: tuple[float, float],
+    row_l1: _Doubles | None,
+    hold: tuple[bool, bool],
+    extrapolate: bool,
+    tol: float,
+    max_iter: int,
+    sum_squares: float | None,
+    callback: _Callback,
+) -> dict[str, Any]: ...
+
+class NmfRows:
+    @staticmethod
+    def dense(X: _Array, scale: float) -> NmfRows: ...
+    @staticmethod
+    def compressed(
+        indptr: _Array,
+        indices: _Array,
+        data: _Array,
+        weights: _Array | None,
+        inner: int,
+        scale: float,
+        missing: bool,
+    ) -> NmfRows: ...
+
+def nmf_terms(
+    rows: NmfRows,
+    U: _Array,
+    Y: _Array,
+    k: int,
+    beta: float,
+    numerator: _Array | None,
+    denominator: _Array | None,
+) -> float: ...
+def nmf_kl_descent(
+    rows: NmfRows, U: _Array, Y: _Array, k: int, l1: float, l2: float, sweeps: int
+) -> float: ...
+def nmf_masked(
+    rows: NmfRows,
+    U: _Array,
+    Y: _Array,
+    k: int,
+    l1: float,
+    l2: float,
+    sweeps: int,
+    tol: float,
+    by_count: bool,
+) -> float: ...
+def project_columns(X: _Array, scale: float, u: _Array, squares: _Doubles) -> None: ...
+def column_squares(X: _Array, scale: float, squares: _Doubles) -> None: ...
+def capped_least_squares(
+    G: _Array, B: _Array, H: _Array, k: int, lipschitz: float, tol: float, steps: int
+) -> None: ...
+def nnls(G: _Doubles, F: _Doubles, Y: _Doubles) -> None: ...
 
 class Operator:
     @property
@@ -81,6 +170,7 @@ class Operator:
     def apply(self, X: _Array, Y: _Array) -> None: ...
     def apply_adjoint(self, X: _Array, Y: _Array) -> None: ...
     def apply_normal(self, X: _Array, Z: _Array) -> None: ...
+    def scaled(self, exponent: int) -> Operator: ...
     def scan(self) -> dict[str, Any] | None: ...
     def column_means(self, weights: _Doubles | None = None) -> _Doubles: ...
 

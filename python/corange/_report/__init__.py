@@ -2,6 +2,7 @@
 
 from corange._report._low_rank import Iteration, Report, iterations, report_from_core
 from corange._report._lstsq import LstsqIteration, LstsqReport
+from corange._report._nmf import NMFIteration, NMFReport
 from corange._report._text import counted, readable_bytes
 from corange._report._update import Drift, UpdateReport
 
@@ -10,6 +11,8 @@ __all__ = [
     "Iteration",
     "LstsqIteration",
     "LstsqReport",
+    "NMFIteration",
+    "NMFReport",
     "Report",
     "UpdateReport",
     "counted",

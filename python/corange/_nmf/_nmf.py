@@ -1,0 +1,341 @@
+"""Nonnegative factorization of any matrix whose entries can be seen."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from corange._nmf._frobenius import correlated, solve_frobenius
+from corange._nmf._init import INITS, start
+from corange._nmf._problem import Options, Problem, as_core_callback, make_problem
+from corange._nmf._solvers import SOLVERS, Solver, kind_of
+from corange._random import RandomState, random_key
+from corange._report import NMFIteration, NMFReport
+from corange._results import NMFResult, check_length
+from corange._validation import (
+    check_boolean,
+    check_callback,
+    check_choice,
+    check_integer,
+    check_nonnegative,
+    check_number,
+    check_weights,
+    shown,
+    warn_unless_converged,
+)
+
+__all__ = [
+    "INITS",
+    "NMF_SOLVERS",
+    "check_loss",
+    "find_solver",
+    "nmf",
+    "project",
+    "shortfall",
+    "solve_nmf",
+]
+
+Array = npt.NDArray[Any]
+
+NMF_SOLVERS = tuple(dict.fromkeys(solver for _, solver in SOLVERS))
+_SPARE = 8  # one more component for so many, and
+_TRIAL = 6  # iterations after which those that explain least are given up
+_LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
+
+
+def nmf(
+    X: Any,
+    rank: int,
+    *,
+    loss: str | float = "frobenius",
+    solver: str = "auto",
+    init: str = "auto",
+    l1: tuple[float, float] = (0.0, 0.0),
+    l2: tuple[float, float] = (0.0, 0.0),
+    mask: Any = None,
+    sample_weight: npt.ArrayLike | None = None,
+    tol: float = 1e-4,
+    max_iter: int = 200,
+    W: npt.ArrayLike | None = None,
+    H: npt.ArrayLike | None = None,
+    hold: str | None = None,
+    random_state: RandomState = None,
+    check_finite: bool = True,
+    callback: Callable[[NMFIteration], object] | None = None,
+) -> NMFResult:
+    """Factor a nonnegative matrix into nonnegative factors, ``X`` close to ``W @ H``.
+
+    For the Frobenius loss, minimizes ``0.5 * ||X - W H||**2 + l1[0] * sum(W) + l1[1] * sum(H) +
+    0.5 * l2[0] * ||W||**2 + 0.5 * l2[1] * ||H||**2`` over nonnegative W and H.
+
+    Parameters
+    ----------
+    X : matrix of shape (m, n)
+        Nonnegative; whatever `corange.svd` accepts whose entries can be seen: arrays, sparse matrices, files,
+        objects with row slicing.
+    rank : int
+        Number of components, at least 1; may exceed the rank of the matrix.
+    loss : {"frobenius", "kullback-leibler", "itakura-saito"} or float, default="frobenius"
+        What to minimize; a number is the beta of a beta-divergence: 2, 1 and 0 are the three named ones.
+    solver : str, default="auto"
+        Frobenius: "hals" sweeps over the components, best where factors are sparse (text, images); "bpp"
+        solves for each factor exactly; "admm" takes a few steps towards that, best where components are alike.
+        "admm" goes on to "bpp" when it becomes slow. "auto" takes "admm" for dense rows that are much alike,
+        and else "hals".
+    init : {"auto", "nndsvda", "nndsvd", "nndsvdar", "random"}, default="auto"
+        Start from nonnegative parts of singular vectors, with zeros as they are ("nndsvd"), filled with the
+        mean of X, or filled with small random numbers; or from random numbers. Multiplicative updates never
+        leave a zero: not "nndsvd" for those. "auto" is "random" for dense rows that are much alike, and
+        else "nndsvda", for sparse matrices with an eighth more components, of which those that explain
+        least are given up after a few iterations. Not used for factors that are given.
+    l1, l2 : (float, float), default=(0, 0)
+        Penalties of W and H in absolute units, not scaled by the size of X.
+    mask : optional
+        Which entries count, for losses that allow it.
+    sample_weight : array-like of shape (m,), optional
+        Weights of the rows, penalties of W included: a weight of 2 is the same row twice.
+    tol : float, default=1e-4
+        Stop when the projected gradient is this small relative to the first one, or when ten iterations
+        lower the objective by less than a hundredth of it, relatively. 0 runs all `max_iter` iterations.
+    max_iter : int, default=200
+        Iterations, at least 1, each of which improves both factors.
+    W, H : array-like of shape (m, rank) and (rank, n), optional
+        Where to start. With one of them alone the other starts as `init` says.
+    hold : {"W", "H"} or None, default=None
+        A factor, which must be given, that is not changed. For the Frobenius loss the other one is then the
+        exact solution of a convex problem, in one pass.
+    random_state : None, int, Generator or RandomState, default=None
+        The same integer always gives the same bits, on any number of threads.
+    check_finite : bool, default=True
+        Refuse NaN and infinity before work starts.
+    callback : callable, optional
+        Called with an `NMFIteration` (iteration, objective, gradient, elapsed) after each iteration;
+        returning True stops.
+
+    Returns
+    -------
+    NMFResult
+        Unpacks into W (m, rank) and H (rank, n), with `report`, `reconstruct`, `project` and `save`. Columns
+        of W and rows of H have about equal norms, unless there are penalties.
+
+    Raises
+    ------
+    TypeError
+        Complex, masked or non-numeric data, an operator without entries, or an argument of the wrong type.
+    ValueError
+        X is empty, not two-dimensional, not finite or has negative entries; W or H do not fit it; an argument
+        is out of range, or a solver does not know the loss.
+
+    Warns
+    -----
+    ConvergenceWarning
+        When `max_iter` came before `tol`.
+
+    See Also
+    --------
+    corange.NMF : As a scikit-learn estimator.
+    corange.svd : Without signs: unique, and the smallest error of its rank.
+
+    Notes
+    -----
+    Coordinate descent [1]_ on products that stay in cache, several sweeps for each pass over X [2]_, and
+    extrapolation [3]_; or ADMM [4]_, then block principal pivoting [5]_. The last step solves for W exactly, so
+    that `NMFResult.project` of the same rows gives the same W. Components that die are started again.
+
+    An iteration costs two products with X of `rank` columns and about ``2 * (m + n) * rank**2`` flops a sweep;
+    the objective comes for free, and is computed entry by entry when its relative value is below about
+    1e-14 (float64). Memory: about ``4 * (m + n) * rank`` numbers; "admm" takes half as much again.
+
+    References
+    ----------
+    .. [1] A. Cichocki, R. Zdunek, S. Amari (2007). Hierarchical ALS algorithms for nonnegative matrix and 3D
+       tensor factorization. doi:10.1007/978-3-540-74494-8_22.
+    .. [2] N. Gillis, F. Glineur (2012). Accelerated multiplicative updates and hierarchical ALS algorithms for
+       nonnegative matrix factorization. doi:10.1162/NECO_a_00256.
+    .. [3] A. Ang, N. Gillis (2019). Accelerating nonnegative matrix factorization algorithms using
+       extrapolation. doi:10.1162/neco_a_01157.
+    .. [4] K. Huang, N. Sidiropoulos, A. Liavas (2016). A flexible and efficient algorithmic framework for
+       constrained matrix and tensor factorization. doi:10.1109/TSP.2016.2576427.
+    .. [5] J. Kim, H. Park (2011). Fast nonnegative matrix factorization: an active-set-like method and
+       comparisons. doi:10.1137/110821172.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import corange as cr
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.random((60, 4)) @ rng.random((4, 40))
+    >>> W, H = cr.nmf(X, 4, max_iter=500, random_state=0)
+    >>> bool(np.linalg.norm(X - W @ H) < 0.01 * np.linalg.norm(X))
+    True
+
+    Weights of the same components in other rows:
+
+    >>> W2, _ = cr.nmf(X[:5], 4, H=H, hold="H")
+    >>> bool(np.allclose(W2, W[:5]))
+    True
+    """
+    beta = check_loss(loss)
+    options = Options(
+        beta=beta,
+        solver=check_choice("solver", solver, NMF_SOLVERS),
+        l1=check_penalties("l1", l1),
+        l2=check_penalties("l2", l2),
+        tol=check_nonnegative("tol", tol),
+        max_iter=check_integer("max_iter", max_iter, low=1),
+        seed=random_key(random_state),
+        callback=as_core_callback(check_callback("callback", callback)),
+        hold=check_hold(hold, W, H),
+    )
+    init = check_choice("init", init, INITS)
+    rank = check_integer("rank", rank, low=1)
+    check_boolean("check_finite", check_finite)
+    weights = None if sample_weight is None else check_weights("sample_weight", sample_weight, len(X))
+    problem = make_problem(X, mask=mask, weights=weights, check_finite=check_finite)
+    result = solve_nmf(problem, rank, options, init=init, W=W, H=H)
+    warn_unless_converged(shortfall(result.report))
+    return result
+
+
+def solve_nmf(
+    problem: Problem,
+    rank: int,
+    options: Options,
+    *,
+    init: str = "auto",
+    W: npt.ArrayLike | None = None,
+    H: npt.ArrayLike | None = None,
+) -> NMFResult:
+    """Factor a checked matrix with checked options; the body of `nmf`."""
+    matrix = problem.matrix
+    solve, options = find_solver(options, masked=problem.mask is not None)
+    m, n = matrix.shape
+    given = [
+        None if Y is None else check_factor(name, Y, shape, matrix.dtype)
+        for name, Y, shape in (("W", W, (m, rank)), ("H", H, (rank, n)))
+    ]
+    if given[0] is not None and given[1] is not None:
+        how, left, right = "given factors", given[0].copy(), np.ascontiguousarray(given[1].T)
+    else:
+        how = init
+        left, right = _complete(problem, rank, init, options, given)
+    raw = solve(problem, left, right, options)
+    history = tuple(NMFIteration(*record) for record in raw.pop("history"))
+    report = NMFReport(
+        task="nmf",
+        matrix=matrix.description,
+        rank=rank,
+        beta=options.beta,
+        init=how,
+        l1=options.l1,
+        l2=options.l2,
+        tol=options.tol,
+        history=history,
+        **raw,
+    )
+    return NMFResult(left, right.T, report=report)
+
+
+def _complete(
+    problem: Problem, rank: int, init: str, options: Options, given: list[Array | None]
+) -> tuple[Array, Array]:
+    """Start what is not given; what is found by an exact step from the other factor needs no start."""
+    (m, n), dtype = problem.matrix.shape, problem.matrix.dtype
+    W, H = given
+    if options.beta == 2.0 and problem.mask is None and options.hold[0] and W is not None:
+        return W.copy(), np.zeros((n, rank), dtype)
+    if options.beta == 2.0 and problem.mask is None and options.hold[1] and H is not None:
+        return np.zeros((m, rank), dtype), np.ascontiguousarray(H.T)
+    left, right = begin(problem, rank, init, options)
+    return (left if W is None else W.copy()), (right if H is None else np.ascontiguousarray(H.T))
+
+
+def begin(problem: Problem, rank: int, init: str, options: Options) -> tuple[Array, Array]:
+    """Start both factors; "auto" spends a few iterations on which components are worth it."""
+    if init != "auto":
+        return start(problem.matrix, rank, init, options.seed)
+    if rank > min(problem.matrix.shape) or correlated(problem):
+        return start(problem.matrix, rank, "random", options.seed)
+    spare = min(rank // _SPARE, min(problem.matrix.shape) - rank)
+    plain = options.l1 == options.l2 == (0.0, 0.0) and options.beta == 2.0 and problem.mask is None
+    if spare == 0 or not plain or problem.matrix.kind != "sparse":
+        return start(problem.matrix, rank, "nndsvda", options.seed)
+    W, Ht = start(problem.matrix, rank + spare, "nndsvda", options.seed)
+    solve_frobenius(problem, W, Ht, dataclasses.replace(options, max_iter=_TRIAL, callback=None))
+    energy = np.square(W, dtype=np.float64).sum(axis=0) * np.square(Ht, dtype=np.float64).sum(axis=0)
+    kept = np.sort(np.argsort(-energy, kind="stable")[:rank])
+    return np.ascontiguousarray(W[:, kept]), np.ascontiguousarray(Ht[:, kept])
+
+
+def project(X: Any, result: NMFResult) -> Array:
+    """Find W for other rows; the body of `NMFResult.project`."""
+    report = result.report
+    problem = make_problem(X)
+    check_length("columns", problem.matrix.shape[1], result.shape[1])
+    options = Options(
+        beta=report.beta, l1=report.l1, l2=report.l2, hold=(False, True), tol=report.tol or 1e-4
+    )
+    W: Array = solve_nmf(problem, result.rank, options, H=result.H).W
+    return W
+
+
+def find_solver(options: Options, *, masked: bool, instead: str | None = None) -> tuple[Solver, Options]:
+    """Look the solver up, or the one to take instead where there is no such; or say which there are."""
+    kind = kind_of(options.beta, masked=masked)
+    if (kind, options.solver) not in SOLVERS and instead is not None:
+        options = dataclasses.replace(options, solver=instead)
+    solver = SOLVERS.get((kind, options.solver))
+    if solver is None:
+        known = [repr(name) for k, name in SOLVERS if k == kind]
+        there = f"it has {', '.join(known)}" if known else "it is not supported"
+        raise ValueError(f"solver={options.solver!r} does not know the loss {kind!r}; {there}.")
+    return solver, options
+
+
+def check_loss(loss: object) -> float:
+    """Turn a loss into the beta of a beta-divergence."""
+    if isinstance(loss, str):
+        return _LOSSES[check_choice("loss", loss, tuple(_LOSSES))]
+    return check_number("loss", loss, low=-100.0, high=100.0)
+
+
+def check_penalties(name: str, value: Any) -> tuple[float, float]:
+    """Check for two numbers of at least 0, of W and of H."""
+    if not isinstance(value, (tuple, list, np.ndarray)) or len(value) != 2:
+        raise TypeError(f"{name} must be two numbers, for W and for H, got {shown(value)}.")
+    return check_nonnegative(f"{name}[0]", value[0]), check_nonnegative(f"{name}[1]", value[1])
+
+
+def check_hold(hold: object, W: object, H: object) -> tuple[bool, bool]:
+    """Check which factor is not to be changed: it must be there."""
+    if hold is None:
+        return False, False
+    check_choice("hold", hold, ("W", "H"))
+    if (W if hold == "W" else H) is None:
+        raise ValueError(f"hold={hold!r} needs {hold}, got None.")
+    return hold == "W", hold == "H"
+
+
+def check_factor(name: str, value: npt.ArrayLike, shape: tuple[int, int], dtype: np.dtype[Any]) -> Array:
+    """Check for a nonnegative, finite factor of the right shape, in the precision of the matrix."""
+    factor: Array = np.asarray(value, dtype=dtype)
+    if factor.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {factor.shape}.")
+    if not np.isfinite(factor).all():
+        raise ValueError(f"{name} must be finite, but holds NaN or infinity.")
+    if factor.min() < 0:
+        raise ValueError(f"{name} must be nonnegative, but its least entry is {factor.min():g}.")
+    return factor
+
+
+def shortfall(report: NMFReport) -> str | None:
+    """Say what did not converge; None when there is nothing to warn of, as after a callback stopped it."""
+    if report.converged or report.stopped in ("callback", "completed") or report.tol == 0.0:
+        return None
+    return (
+        f"{report.task} stopped after max_iter={report.iterations} iterations with a projected gradient of "
+        f"{report.gradient:.2g} of the first one, above tol={report.tol:g}. Raise max_iter or tol; "
+        "result.report has the details."
+    )
