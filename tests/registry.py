@@ -82,6 +82,11 @@ def _pca(A: Any, seed: int) -> Arrays:
     return scores, model.components_, model.singular_values_, model.mean_
 
 
+def _incremental(A: Any, seed: int) -> Arrays:
+    model = cr.IncrementalSVD(_rank(A), center=True).fit(A)
+    return model.components_, model.singular_values_, model.mean_
+
+
 def _update(change: str) -> Callable[[Any, int], Arrays]:
     """A matrix appended to an SVD in proportion to it, so that scaling the matrix scales all."""
 
@@ -300,6 +305,7 @@ ENTRIES = [
     Entry("update_svd(rows)", _update("rows"), (0, 1, 0)),
     Entry("update_svd(columns)", _update("columns"), (0, 1, 0), accepts=_IN_MEMORY),
     Entry("TruncatedSVD", _truncated_svd, (1, 0, 1), accepts=_IN_MEMORY, minimum=(1, 2)),
+    Entry("IncrementalSVD", _incremental, (0, 1, 1), accepts=_IN_MEMORY),
     Entry("PCA", _pca, (1, 0, 1, 1), accepts=_IN_MEMORY, minimum=(2, 1)),
     Entry("separable_nmf", _separable("spa"), (1, 0, 0), accepts=_IN_MEMORY, domain="nonnegative"),
     Entry(

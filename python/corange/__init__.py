@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from corange.estimators import FastJL as FastJL
     from corange.estimators import FastRP as FastRP
     from corange.estimators import GaussianRandomProjection as GaussianRandomProjection
+    from corange.estimators import IncrementalSVD as IncrementalSVD
     from corange.estimators import MaskedNMF as MaskedNMF
     from corange.estimators import MiniBatchNMF as MiniBatchNMF
     from corange.estimators import Nystroem as Nystroem
@@ -110,6 +111,7 @@ _HOME = {
     "NMF": "estimators",
     "NMFIteration": "_report",
     "NMFReport": "_report",
+    "IncrementalSVD": "estimators",
     "MaskedNMF": "estimators",
     "MiniBatchNMF": "estimators",
     "NMFResult": "_results",

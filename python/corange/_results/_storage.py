@@ -21,6 +21,7 @@ _HOMES = {
     "CoordinatedSample": "corange.sketching",
     "EighResult": "corange._results",
     "FrequentDirections": "corange.sketching",
+    "IncrementalSVD": "corange.estimators",
     "IDResult": "corange._results",
     "LstsqResult": "corange._results",
     "NystromResult": "corange._results",
@@ -48,7 +49,7 @@ def load(path: File) -> Any:
 
     Returns
     -------
-    a result of the function that made it, a CURIndex, or a CoordinatedSample, StreamingSVD or \
+    a result of the function that made it, an IncrementalSVD, a CURIndex, or a CoordinatedSample, StreamingSVD or \
 FrequentDirections of `corange.sketching`
 
     Raises

@@ -31,6 +31,11 @@ class Block:
         return self.matrix.shape
 
     @property
+    def in_memory(self) -> bool:
+        """Whether the rows are stored, and `part` and `centered` are possible."""
+        return self._rows is not None
+
+    @property
     def is_sparse(self) -> bool:
         """Whether `compressed` is possible."""
         return bool(scipy.sparse.issparse(self._rows))
@@ -46,6 +51,10 @@ class Block:
     def active(self) -> int:
         """Count the columns that have entries."""
         return int(np.unique(self._rows.indices).size)
+
+    def centered(self, mean: Any) -> "Block":
+        """Subtract a row from every row, by products alone: nothing becomes dense."""
+        return Block(as_matrix(self._rows, mean=mean, check_finite=False))
 
     def part(self, rows: slice) -> "Block":
         """Take some of the rows of a matrix in memory."""

@@ -142,11 +142,12 @@ class EvolvingSVD:
         s[: self.s.size] = self.s[:rank]
         U, V = (_with_columns(X, rank) for X in (U, V))
         signs = paired_signs(U, V)
-        report = self._report(s, started, task)
+        report = self.report(s, U.shape[0], started, task)
         return SVDResult(U * signs, s.astype(V.dtype), (V * signs).T, report=report)
 
-    def _report(self, s: Doubles, started: float | None, task: str) -> UpdateReport:
-        m, n = self._left().shape[0], self.right.shape[0]
+    def report(self, s: Doubles, m: int, started: float | None, task: str) -> UpdateReport:
+        """Tell of the singular values that are used, and of m rows."""
+        n = self.right.shape[0]
         norm = float(np.hypot(frobenius_norm(s), np.sqrt(self.drift.lost_square)))
         unit = norm or 1.0
         return UpdateReport(

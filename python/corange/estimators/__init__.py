@@ -7,6 +7,7 @@ changing the import is the migration. They call the functional API.
 from corange.estimators._cur import CUR, ColumnSelector
 from corange.estimators._fast_jl import FastJL
 from corange.estimators._fastrp import FastRP
+from corange.estimators._incremental_svd import IncrementalSVD
 from corange.estimators._masked_nmf import MaskedNMF
 from corange.estimators._minibatch_nmf import MiniBatchNMF
 from corange.estimators._nmf import NMF
@@ -25,6 +26,7 @@ __all__ = [
     "FastJL",
     "FastRP",
     "GaussianRandomProjection",
+    "IncrementalSVD",
     "MaskedNMF",
     "MiniBatchNMF",
     "Nystroem",
