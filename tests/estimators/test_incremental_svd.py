@@ -106,7 +106,7 @@ def test_bad_batches_change_nothing():
     model = cr.IncrementalSVD(3).fit(A)
     before = model.components_.tobytes()
     for bad in (np.full((1, 40), np.nan), np.ones((1, 39)), np.ones((0, 40))):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"X|sample|feature"):
             model.partial_fit(bad)
     assert model.components_.tobytes() == before
     assert model.n_samples_seen_ == 300

@@ -49,7 +49,7 @@ def load(path: File) -> Any:
 
     Returns
     -------
-    a result of the function that made it, an IncrementalSVD, a CURIndex, or a CoordinatedSample, StreamingSVD or \
+    a result, an IncrementalSVD, a CURIndex, or a CoordinatedSample, StreamingSVD or \
 FrequentDirections of `corange.sketching`
 
     Raises

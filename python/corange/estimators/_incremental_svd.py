@@ -44,7 +44,7 @@ class IncrementalSVD(SpectralTransformer):
         default, at least 10.
     forget : float, default=1.0
         What each call of `partial_fit` multiplies all former rows with (minus the mean): a row that came t
-        calls ago has weight ``forget**(2 * t)`` in squares. Above 0; 1 forgets nothing.
+        calls ago has weight ``forget**(2 * t)`` in squares. Above 0; 1 keeps all.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class IncrementalSVD(SpectralTransformer):
 
     Notes
     -----
-    Every piece of s rows (at most 128, or the number of triplets k) is an exact update of what was kept, which
+    Every piece of s rows (at most 128, or as many as triplets, k) is an exact update of what was kept, which
     costs about 4 n (k + s)**2 flops, or with the columns that have entries in the place of n for sparse rows
     without `center`. The mean b of m new rows and the mean of n old ones differ by what one more row holds,
     ``sqrt(n m / (n + m)) (mean - b)`` [1]_. Nothing is random.
@@ -358,7 +358,8 @@ class IncrementalSVD(SpectralTransformer):
             parameters["buffer"] = int(parameters["buffer"])
         model = cls(**parameters | {"n_components": int(parameters["n_components"])})
         updates, since_refresh, flushes, rank, seen = map(int, arrays["counts"])
-        drift = Drift(*map(float, arrays["drift"]), str(arrays["direction"]))
+        lost, lost_square, spread, gap = map(float, arrays["drift"])
+        drift = Drift(lost, lost_square, spread, gap, str(arrays["direction"]))
         state = EvolvingSVD(None, arrays["s"], arrays["tall"], rank=rank, drift=drift)
         state.right = ExtendedBasis(arrays["tall"], arrays["inner"])
         state.right.flushes, state.updates, state.since_refresh = flushes, updates, since_refresh
