@@ -51,7 +51,7 @@ class IncrementalSVD(SpectralTransformer):
     components_ : ndarray of shape (n_components, n_features)
         Right singular vectors, one a row.
     singular_values_ : ndarray of shape (n_components,)
-        Of the rows seen, weighted and centered as asked for; zeros while there are fewer rows than components.
+        Of the rows seen, weighted, centered if asked for; zeros while there are fewer rows than components.
     explained_variance_, explained_variance_ratio_ : ndarray of shape (n_components,)
         Variances along the components (divided by the weight of the rows minus 1 with `center`, as in
         `corange.PCA`, else by the weight, as in `corange.TruncatedSVD`), and as parts of the whole.
