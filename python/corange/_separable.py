@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange import _core
-from corange._nmf._entries import padded
+from corange._nmf._entries import in_units, padded
 from corange._nmf._problem import make_problem
 from corange._operators import Stored, as_stored
 from corange._report import NMFReport
@@ -106,7 +106,7 @@ def separate(stored: Stored, rank: int, method: str, description: str) -> Separa
     W = columns.take(chosen)
     cross = columns.products(W)
     H = _weights(adjoint_product(W, W), cross)
-    squares, base = columns.squares(), 2.0**columns.exponent
+    squares = columns.squares()
     scaled = W.astype(np.float64)
     fit = H.astype(np.float64)
     left = float(squares.sum()) - 2.0 * float((cross * fit).sum(dtype=np.float64)) + float(
@@ -129,7 +129,7 @@ def separate(stored: Stored, rank: int, method: str, description: str) -> Separa
         iterations=chosen.size,
         passes=passes + 1,
         products=passes + chosen.size,
-        objective=0.5 * max(left, 0.0) * base**2,
+        objective=in_units(0.5 * max(left, 0.0), 2 * columns.exponent),
         error=error,
         norm_fro=norm,
         gradient=0.0,

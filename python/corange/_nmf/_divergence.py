@@ -10,7 +10,7 @@ import numpy.typing as npt
 import scipy.sparse
 
 from corange import _core
-from corange._nmf._entries import Entries, balance, entries_of, padded
+from corange._nmf._entries import Entries, balance, entries_of, in_units, padded
 from corange._nmf._problem import Options, Problem
 
 __all__ = ["multiplicative_power", "refuse_zeros", "solve_descent", "solve_masked", "solve_multiplicative"]
@@ -40,6 +40,7 @@ class _State:
     improve: Callable[[Any, Array, Array, float, float], float]
     constant: float = 0.0
     masked_squares: bool = False
+    known: float = 0.0  # the objective, after the last iteration
 
     def penalties(self) -> float:
         """What l1 and l2 add to the objective."""
@@ -133,9 +134,9 @@ def _solve(
         W /= np.where(roots > 0.0, roots, 1.0)[:, np.newaxis].astype(W.dtype)
     if not any((*options.l1, *options.l2, *options.hold)) and roots is None:
         balance(W, Ht)
-    loss = float(_core.nmf_terms(entries.rows, state.left, state.right, state.rank, options.beta, None, None)) if (
-        not state.masked_squares
-    ) else history[-1][1] * 2.0**-unit - state.penalties()
+    loss = state.known - state.penalties()
+    if not state.masked_squares:
+        loss = float(_core.nmf_terms(entries.rows, state.left, state.right, state.rank, options.beta, None, None))
     return {
         "converged": stopped == "converged",
         "stopped": stopped,
@@ -143,7 +144,7 @@ def _solve(
         "iterations": len(history),
         "passes": 2 * len(history),
         "products": 2 * len(history) * state.rank,
-        "objective": (loss + state.penalties()) * 2.0**unit,
+        "objective": in_units(loss + state.penalties(), unit),
         "error": _relative(loss, entries, problem, options.beta),
         "norm_fro": _norm(entries),
         "gradient": 0.0 if first == 0.0 else last / first,
@@ -183,7 +184,8 @@ def _iterate(
                 _core.nmf_terms(state.entries.rows, state.left, state.right, state.rank, options.beta, None, None)
             )
         values.append(value)
-        history.append((iteration, value * 2.0**unit, float("nan"), time.perf_counter() - started))
+        state.known = value
+        history.append((iteration, in_units(value, unit), float("nan"), time.perf_counter() - started))
         if options.callback is not None:
             names = ("iteration", "objective", "gradient", "elapsed")
             if options.callback(dict(zip(names, history[-1], strict=True))):
@@ -212,7 +214,7 @@ def _gradient(state: _State, options: Options) -> float:
 
 
 def _scaled(penalties: tuple[float, float], exponent: float) -> tuple[float, float]:
-    return penalties[0] * 2.0**exponent, penalties[1] * 2.0**exponent
+    return in_units(penalties[0], exponent), in_units(penalties[1], exponent)
 
 
 def _constant(entries: Entries, problem: Problem, beta: float) -> float:

@@ -10,7 +10,7 @@ import scipy.sparse
 from corange import _core
 from corange._operators import as_stored
 
-__all__ = ["Entries", "balance", "entries_of", "observed", "padded", "transposed_rows", "unit_exponent"]
+__all__ = ["Entries", "balance", "entries_of", "in_units", "observed", "padded", "unit_exponent"]
 
 Array = npt.NDArray[Any]
 
@@ -65,18 +65,13 @@ def entries_of(
         A = A.copy()
         A.sum_duplicates()
     exponent = unit_exponent(A.data) if exponent is None else exponent
-    A, other = (A, transposed_rows(A)) if stored.kind == "csr" else (transposed_rows(A.T).T, A.T)
-    by_row = A if A.format == "csr" else A.tocsr()
+    by_row, by_column = (A, A.T.tocsr()) if stored.kind == "csr" else (A.tocsr(), A.T)
     own = None if weights is None else np.repeat(weights.astype(A.dtype), np.diff(by_row.indptr))
-    across = None if weights is None else weights.astype(A.dtype)[other.indices]
-    return Entries(
-        _compressed(by_row, exponent, own, missing), _compressed(other, exponent, across, missing), A.data, exponent
+    across = None if weights is None else weights.astype(A.dtype)[by_column.indices]
+    rows, columns = (
+        _compressed(B, exponent, w, missing) for B, w in ((by_row, own), (by_column, across))
     )
-
-
-def transposed_rows(A: Any) -> Any:
-    """Copy a CSR array so that the rows of its transpose lie together."""
-    return A.T.tocsr()
+    return Entries(rows, columns, A.data, exponent)
 
 
 def _compressed(A: Any, exponent: int, weights: Array | None, missing: bool) -> Any:
@@ -144,3 +139,9 @@ def balance(W: Array, Ht: Array) -> None:
     shift = np.rint(0.5 * np.log2(ratio)).astype(int)
     W[:] = np.ldexp(W, shift)
     Ht[:] = np.ldexp(Ht, -shift)
+
+
+def in_units(value: float, exponent: float) -> float:
+    """Multiply with ``2.0**exponent``; infinite or zero where that is out of range."""
+    with np.errstate(over="ignore", under="ignore"):
+        return float(value * np.exp2(exponent)) if value else 0.0

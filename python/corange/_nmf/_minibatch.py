@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from corange import _core
 from corange._nmf._divergence import multiplicative_power
-from corange._nmf._entries import Entries, entries_of, padded
+from corange._nmf._entries import Entries, entries_of, in_units, padded
 
 __all__ = ["OnlineFactors"]
 
@@ -64,8 +64,9 @@ class OnlineFactors:
     def scaled(self, penalties: Penalties) -> Penalties:
         """Penalties in the units of the model."""
         half, unit = self.exponent / 2, self.exponent * self.beta
-        one, two = 2.0 ** (half - unit), 2.0 ** (2 * half - unit)
-        return penalties[0] * one, penalties[1] * two, penalties[2] * one, penalties[3] * two
+        shifts = (half - unit, 2 * half - unit) * 2
+        a, b, c, d = (in_units(value, shift) for value, shift in zip(penalties, shifts, strict=True))
+        return a, b, c, d
 
     def improve_weights(self, entries: Entries, U: Array, penalties: Penalties) -> None:
         """Take a multiplicative step for the weights of a batch."""

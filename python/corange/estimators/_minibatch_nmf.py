@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from corange._nmf import INITS
 from corange._nmf._divergence import refuse_zeros
-from corange._nmf._entries import unit_exponent
+from corange._nmf._entries import in_units, unit_exponent
 from corange._nmf._init import start
 from corange._nmf._minibatch import OnlineFactors, Penalties
 from corange._nmf._nmf import check_factor, check_loss
@@ -207,8 +207,10 @@ class MiniBatchNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.n_iter_ = -(-self.n_steps_ // batches)
         if self.fresh_restarts:
             U = self._solve(X)
-        loss = self._model.loss(self._model.entries(X), U) * 2.0 ** (self._model.exponent * self._model.beta)
-        self.reconstruction_err_ = float(np.sqrt(2.0 * max(loss, 0.0)))
+        loss = max(self._model.loss(self._model.entries(X), U), 0.0)
+        self.reconstruction_err_ = in_units(
+            float(np.sqrt(2.0 * loss)), self._model.exponent * self._model.beta / 2
+        )
         self._publish()
         if self.n_iter_ == self.max_iter and self.tol > 0:
             message = f"MiniBatchNMF stopped after max_iter={self.max_iter} passes. Raise max_iter or tol."
