@@ -172,7 +172,8 @@ class _Columns:
         """Multiply ``X.T @ Y``."""
         out = np.empty((self.shape[1], Y.shape[1]), self.dtype)
         scaled = np.ldexp(np.ascontiguousarray(Y, dtype=self.dtype), -self.exponent)
-        self.stored.operator.apply_adjoint(scaled, out)
+        operator = self.stored.operator
+        (operator.apply if self.stored.flipped else operator.apply_adjoint)(scaled, out)
         return out
 
     def subtract(self, u: Array, squares: Doubles) -> None:
