@@ -3,11 +3,13 @@
 A new family joins by adding its entries here: `test_reliability.py` then holds it to everything promised.
 """
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 import corange as cr
 
@@ -155,7 +157,7 @@ def _linear_regression(A: Any, seed: int) -> Arrays:
 def _separable(method: str) -> Callable[[Any, int], Arrays]:
     def run(A: Any, seed: int) -> Arrays:
         result = cr.separable_nmf(_nonnegative(A), _rank(A), method=method)
-        return (*result, result.columns)
+        return (*result, result.columns.astype(result.H.dtype))
 
     return run
 
@@ -167,6 +169,8 @@ def _kl(A: Any, seed: int) -> Arrays:
 
 def _masked(A: Any, seed: int) -> Arrays:
     A = _nonnegative(A)
+    if getattr(A, "dtype", None) == float and np.ndim(A) == 2 and not isinstance(A, np.ma.MaskedArray):
+        A = scipy.sparse.csr_array(A)  # NaN in an array is legal here
     model = cr.MaskedNMF(_rank(A), tol=0, max_iter=5, random_state=seed).fit(A)
     return (model.row_factors_ @ model.components_,)
 
@@ -180,7 +184,11 @@ def _nonnegative(A: Any) -> Any:
     """Magnitudes of real entries; what is not plain numbers is for the function to judge."""
     if getattr(getattr(A, "dtype", None), "kind", "") != "f" or isinstance(A, np.ma.MaskedArray):
         return A
-    return abs(A)
+    if not scipy.sparse.issparse(A):
+        return abs(A)
+    other = copy.copy(A)  # abs(A) would trust its structure
+    other.data = np.abs(A.data)
+    return other
 
 
 _IN_MEMORY = frozenset({"dense", "sparse"})

@@ -19,8 +19,8 @@ from corange import (
 
 ESTIMATORS = [
     MaskedNMF(n_components=2),
-    MiniBatchNMF(n_components=2),
-    MiniBatchNMF(n_components=2, beta_loss="kullback-leibler", fresh_restarts=True),
+    MiniBatchNMF(n_components=2, max_iter=20, fresh_restarts=True),
+    MiniBatchNMF(n_components=2, beta_loss="kullback-leibler", fresh_restarts=True, max_iter=5),
     SeparableNMF(),
     SeparableNMF(method="snpa"),
     FastRP(),

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import scipy.sparse
 
 from corange import _core
-from corange._operators import as_stored
+from corange._operators import as_stored, working_dtype
 
 __all__ = ["Entries", "balance", "entries_of", "in_units", "observed", "padded", "unit_exponent"]
 
@@ -83,10 +83,14 @@ def _compressed(A: Any, exponent: int, weights: Array | None, missing: bool) -> 
 
 def observed(X: Any, mask: Any) -> Any:
     """Collect the entries that count as a CSR array whose stored zeros are zeros, not holes."""
+    for name, A in (("X", X), ("mask", mask)):
+        if scipy.sparse.issparse(A):  # SciPy trusts structures that it has not made
+            as_stored(A, argument_name=name, check_finite=False)
     if isinstance(mask, str):
         if mask == "stored" and scipy.sparse.issparse(X):
             found = scipy.sparse.csr_array(X, copy=True)
             found.sum_duplicates()
+            found.data = _real(found.data)
             return found
         if mask == "nan" and not scipy.sparse.issparse(X):
             return _picked(np.asarray(X), ~np.isnan(np.asarray(X, dtype=np.float64)))
@@ -119,7 +123,7 @@ def _picked(X: Array, mask: npt.NDArray[np.bool_]) -> Any:
 
 
 def _real(values: Array) -> Array:
-    return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
+    return values.astype(working_dtype(values.dtype, "X"), copy=False)
 
 
 def padded(factor: Array, exponent: int = 0) -> Array:

@@ -16,6 +16,7 @@ from corange._nmf._init import start
 from corange._nmf._minibatch import OnlineFactors, Penalties
 from corange._nmf._nmf import check_factor, check_loss
 from corange._nmf._problem import make_problem
+from corange._operators import working_dtype
 from corange._random import RandomState, random_key
 from corange._validation import (
     check_boolean,
@@ -350,7 +351,7 @@ class MiniBatchNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             name = self.init or ("nndsvda" if rank <= min(m, n) else "random")
             state = check_random_state(None) if self.random_state is None else self.random_state
             left, right = start(problem.matrix, rank, name, random_key(state))
-        exponent = unit_exponent(X.data if hasattr(X, "tocsr") else X)
+        exponent = unit_exponent(np.array(problem.matrix.operator.scan()["max_abs"]))
         self._forget = self._memory(m)
         return left, OnlineFactors(right, beta, exponent)
 
@@ -390,9 +391,8 @@ class MiniBatchNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _validated(self, X: Any, *, reset: bool) -> Any:
         if isinstance(X, np.ma.MaskedArray):
             make_problem(X)  # which refuses it; scikit-learn would drop the mask
-        return validate_data(
-            self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=reset
-        )
+        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype="numeric", reset=reset)
+        return X.astype(working_dtype(X.dtype, "X"), copy=False)
 
     @property
     def _n_features_out(self) -> int:

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from corange import _core
 from corange._nmf._problem import make_problem
-from corange._operators import as_stored
+from corange._operators import as_stored, working_dtype
 from corange._report import NMFReport
 from corange._rows import adjoint_product
 from corange._separable import SEPARABLE_METHODS, separate
@@ -175,9 +175,8 @@ class SeparableNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _validated(self, X: Any, *, reset: bool) -> Any:
         if isinstance(X, np.ma.MaskedArray):
             make_problem(X)  # which refuses it; scikit-learn would drop the mask
-        return validate_data(
-            self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=reset
-        )
+        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype="numeric", reset=reset)
+        return X.astype(working_dtype(X.dtype, "X"), copy=False)
 
     @property
     def _n_features_out(self) -> int:
