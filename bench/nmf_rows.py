@@ -28,9 +28,7 @@ def kullback_leibler(session: Session) -> CaseReport:
     rank, iterations = session.size(20, 4), session.size(_PEER_ITERATIONS, 10)
     X = session.once("python_sources, counts", lambda: _counts(session))
     W, H = _start(X, rank)
-    peer = NMF(
-        rank, beta_loss="kullback-leibler", solver="mu", init="custom", tol=0, max_iter=iterations
-    )
+    peer = NMF(rank, beta_loss="kullback-leibler", solver="mu", init="custom", tol=0, max_iter=iterations)
     rows = [Row("scikit-learn", f"mu, {iterations} iterations")]
     rows[0].seconds, left = timed(lambda: peer.fit_transform(X, W=W.copy(), H=H.copy()))
     target = _objective(X, left, peer.components_)
@@ -48,7 +46,14 @@ def kullback_leibler(session: Session) -> CaseReport:
 
 def _until(cr: Any, X: Any, rank: int, solver: str, W: Any, H: Any, target: float) -> Any:
     return cr.nmf(
-        X, rank, loss="kullback-leibler", solver=solver, W=W, H=H, tol=0, max_iter=1000,
+        X,
+        rank,
+        loss="kullback-leibler",
+        solver=solver,
+        W=W,
+        H=H,
+        tol=0,
+        max_iter=1000,
         callback=lambda info: info.objective <= target,
     )
 
@@ -72,7 +77,10 @@ def _start(X: Any, rank: int) -> tuple[Any, Any]:
 def _objective(X: Any, W: Any, H: Any) -> float:
     A = X.tocoo()
     z = np.concatenate(
-        [np.einsum("ij,ji->i", W[A.row[s : s + 2**16]], H[:, A.col[s : s + 2**16]]) for s in range(0, A.nnz, 2**16)]
+        [
+            np.einsum("ij,ji->i", W[A.row[s : s + 2**16]], H[:, A.col[s : s + 2**16]])
+            for s in range(0, A.nnz, 2**16)
+        ]
     )
     x = A.data.astype(float)
     return float((x * np.log(x / z)).sum() - x.sum() + W.sum(axis=0) @ H.sum(axis=1))
@@ -94,7 +102,13 @@ def masked(session: Session) -> CaseReport:
     X.sum_duplicates()
     stamps: list[float] = []
     cr.nmf(
-        X, rank, mask="stored", init="random", tol=0, max_iter=iterations, random_state=0,
+        X,
+        rank,
+        mask="stored",
+        init="random",
+        tol=0,
+        max_iter=iterations,
+        random_state=0,
         callback=lambda _: stamps.append(time.perf_counter()),
     )
     each = float(np.diff(stamps).mean())
@@ -109,9 +123,8 @@ def separable(session: Session) -> CaseReport:
 
     m, n, rank = 200, session.size(1_000_000, 3000), 10
     X = np.random.default_rng(0).random((m, n), dtype=np.float32)
-    from corange._separable import _Columns, _project
-
     from corange._operators import as_stored
+    from corange._separable import _Columns, _project
 
     columns = _Columns(as_stored(X, check_finite=False))
     seconds, (_, passes) = timed(lambda: _project(columns, rank))

@@ -72,13 +72,28 @@ def test_sparse_is_dense(beta, make):
 
 @pytest.mark.parametrize(
     ("loss", "solver"),
-    [("kullback-leibler", "cd"), ("kullback-leibler", "mu"), (0.0, "mu"), (0.5, "mu"), (1.5, "mu"), (3.0, "mu")],
+    [
+        ("kullback-leibler", "cd"),
+        ("kullback-leibler", "mu"),
+        (0.0, "mu"),
+        (0.5, "mu"),
+        (1.5, "mu"),
+        (3.0, "mu"),
+    ],
 )
 @pytest.mark.parametrize("penalty", [0.0, 0.3])
 def test_the_objective_never_grows(loss, solver, penalty):
     X = counts() + (loss == 0.0)
     result = cr.nmf(
-        X, 4, loss=loss, solver=solver, l1=(penalty, penalty), l2=(penalty, 0.0), max_iter=60, tol=0, random_state=0
+        X,
+        4,
+        loss=loss,
+        solver=solver,
+        l1=(penalty, penalty),
+        l2=(penalty, 0.0),
+        max_iter=60,
+        tol=0,
+        random_state=0,
     )
     values = np.array([record.objective for record in result.report.history])
     assert (np.diff(values) <= 1e-11 * values[:-1]).all()
@@ -131,7 +146,9 @@ def test_a_full_mask_is_no_mask(loss):
     full = cr.nmf(X, 3, mask=np.ones(X.shape, bool), **options)
     plain = cr.nmf(X, 3, **options)
     assert full.report.objective == pytest.approx(plain.report.objective, rel=2e-3)
-    assert full.report.objective == pytest.approx(divergence(X, full.reconstruct(), full.report.beta), rel=1e-9)
+    assert full.report.objective == pytest.approx(
+        divergence(X, full.reconstruct(), full.report.beta), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("loss", ["frobenius", "kullback-leibler"])
@@ -201,9 +218,17 @@ def test_same_bits_on_any_number_of_threads(loss):
 @pytest.mark.parametrize("exponent", [-996, -300, 300, 996])
 def test_any_scale_gives_the_same_factors(solver, exponent):
     X = counts()
-    base = cr.nmf(X, 3, loss="kullback-leibler", solver=solver, init="random", max_iter=20, tol=0, random_state=0)
+    base = cr.nmf(
+        X, 3, loss="kullback-leibler", solver=solver, init="random", max_iter=20, tol=0, random_state=0
+    )
     other = cr.nmf(
-        np.ldexp(X, exponent), 3, loss="kullback-leibler", solver=solver, init="random", max_iter=20, tol=0,
+        np.ldexp(X, exponent),
+        3,
+        loss="kullback-leibler",
+        solver=solver,
+        init="random",
+        max_iter=20,
+        tol=0,
         random_state=0,
     )
     assert np.allclose(np.ldexp(base.W, exponent // 2), other.W, rtol=1e-6, atol=0)

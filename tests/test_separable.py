@@ -24,7 +24,9 @@ def planted(m=30, n=200, k=5, noise=0.0, seed=0):
 
 
 @both
-@pytest.mark.parametrize("make", [np.asarray, np.asfortranarray, scipy.sparse.csr_array, scipy.sparse.csc_array])
+@pytest.mark.parametrize(
+    "make", [np.asarray, np.asfortranarray, scipy.sparse.csr_array, scipy.sparse.csc_array]
+)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_planted_columns_are_found_exactly(method, make, dtype):
     X, places = planted()
@@ -92,12 +94,14 @@ def test_columns_are_found_when_downdated_norms_cancel():
         u = Q[:, j] / np.linalg.norm(Q[:, j])
         Q -= np.outer(u, u @ Q)
         Q -= np.outer(u, u @ Q)
-    assert R == chosen.tolist()
+    assert chosen.tolist() == R
 
 
 def test_snpa_takes_dependent_columns_where_spa_cannot():
     """Four corners of a square in the plane of sums one: three dimensions, four extreme columns."""
-    corners = np.array([[1, 1, 0], [1, -1, 0], [-1, 1, 0], [-1, -1, 0]]).T * 0.2 + np.array([[1.0], [1.0], [1.0]])
+    corners = np.array([[1, 1, 0], [1, -1, 0], [-1, 1, 0], [-1, -1, 0]]).T * 0.2 + np.array(
+        [[1.0], [1.0], [1.0]]
+    )
     weights = np.random.default_rng(0).dirichlet(np.ones(4), 30).T
     X = np.repeat(np.c_[corners, corners @ weights], 4, axis=0) + np.arange(12)[:, np.newaxis] * 0.01
     assert set(cr.separable_nmf(X, 4, method="snpa").columns.tolist()) == {0, 1, 2, 3}

@@ -109,8 +109,10 @@ def separate(stored: Stored, rank: int, method: str, description: str) -> Separa
     squares = columns.squares()
     scaled = W.astype(np.float64)
     fit = H.astype(np.float64)
-    left = float(squares.sum()) - 2.0 * float((cross * fit).sum(dtype=np.float64)) + float(
-        ((fit @ adjoint_product(scaled, scaled)) * fit).sum()
+    left = (
+        float(squares.sum())
+        - 2.0 * float((cross * fit).sum(dtype=np.float64))
+        + float(((fit @ adjoint_product(scaled, scaled)) * fit).sum())
     )
     norm = frobenius_norm(stored.arrays[-1])
     error = float(np.sqrt(max(left, 0.0) / squares.sum())) if squares.any() else 0.0

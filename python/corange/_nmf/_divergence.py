@@ -18,7 +18,10 @@ __all__ = ["multiplicative_power", "refuse_zeros", "solve_descent", "solve_maske
 Array = npt.NDArray[Any]
 
 _SWEEPS = 2  # sweeps over the coordinates of a row before the other factor's turn
-_INNER, _INNER_TOL = 20, 1e-3  # the same with missing entries, where they cost little beside the Gram matrices
+_INNER, _INNER_TOL = (
+    20,
+    1e-3,
+)  # the same with missing entries, where they cost little beside the Gram matrices
 _WINDOW = 10  # iterations over which the objective must fall
 
 
@@ -136,7 +139,9 @@ def _solve(
         balance(W, Ht)
     loss = state.known - state.penalties()
     if not state.masked_squares:
-        loss = float(_core.nmf_terms(entries.rows, state.left, state.right, state.rank, options.beta, None, None))
+        loss = float(
+            _core.nmf_terms(entries.rows, state.left, state.right, state.rank, options.beta, None, None)
+        )
     return {
         "converged": stopped == "converged",
         "stopped": stopped,
@@ -167,8 +172,12 @@ def _entries(problem: Problem, beta: float) -> tuple[Entries, Array | None]:
         raise ValueError(f"sample_weight needs a loss with a beta above 0, got beta={beta:g}.")
     roots = problem.weights ** (1.0 / beta)
     if scipy.sparse.issparse(problem.X):
-        return entries_of((scipy.sparse.diags_array(roots) @ problem.X).tocsr().astype(problem.matrix.dtype)), roots
-    return entries_of(np.asarray(problem.X, dtype=problem.matrix.dtype) * roots[:, np.newaxis].astype(problem.matrix.dtype)), roots
+        return entries_of(
+            (scipy.sparse.diags_array(roots) @ problem.X).tocsr().astype(problem.matrix.dtype)
+        ), roots
+    return entries_of(
+        np.asarray(problem.X, dtype=problem.matrix.dtype) * roots[:, np.newaxis].astype(problem.matrix.dtype)
+    ), roots
 
 
 def _iterate(
@@ -181,7 +190,9 @@ def _iterate(
         value = state.iterate(options.hold)
         if measured:
             value = state.penalties() + float(
-                _core.nmf_terms(state.entries.rows, state.left, state.right, state.rank, options.beta, None, None)
+                _core.nmf_terms(
+                    state.entries.rows, state.left, state.right, state.rank, options.beta, None, None
+                )
             )
         values.append(value)
         state.known = value

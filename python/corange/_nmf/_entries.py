@@ -50,7 +50,9 @@ def entries_of(
     """
     stored = as_stored(X, argument_name="X", check_finite=False)
     if stored.kind == "rows":
-        raise TypeError("X must be in memory for this loss and this solver; read it first, or take 'frobenius'.")
+        raise TypeError(
+            "X must be in memory for this loss and this solver; read it first, or take 'frobenius'."
+        )
     if stored.kind == "dense":
         array = stored.arrays[0]
         exponent = unit_exponent(array) if exponent is None else exponent
@@ -68,17 +70,13 @@ def entries_of(
     by_row, by_column = (A, A.T.tocsr()) if stored.kind == "csr" else (A.tocsr(), A.T)
     own = None if weights is None else np.repeat(weights.astype(A.dtype), np.diff(by_row.indptr))
     across = None if weights is None else weights.astype(A.dtype)[by_column.indices]
-    rows, columns = (
-        _compressed(B, exponent, w, missing) for B, w in ((by_row, own), (by_column, across))
-    )
+    rows, columns = (_compressed(B, exponent, w, missing) for B, w in ((by_row, own), (by_column, across)))
     return Entries(rows, columns, A.data, exponent)
 
 
 def _compressed(A: Any, exponent: int, weights: Array | None, missing: bool) -> Any:
     indptr = np.ascontiguousarray(A.indptr, dtype=np.int64)
-    return _core.NmfRows.compressed(
-        indptr, A.indices, A.data, weights, A.shape[1], 2.0**-exponent, missing
-    )
+    return _core.NmfRows.compressed(indptr, A.indices, A.data, weights, A.shape[1], 2.0**-exponent, missing)
 
 
 def observed(X: Any, mask: Any) -> Any:
@@ -103,9 +101,11 @@ def observed(X: Any, mask: Any) -> Any:
     if scipy.sparse.issparse(mask):
         pattern = scipy.sparse.csr_array(mask)
         rows = np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))
-        values = scipy.sparse.csr_array(X)[rows, pattern.indices] if scipy.sparse.issparse(X) else np.asarray(X)[
-            rows, pattern.indices
-        ]
+        values = (
+            scipy.sparse.csr_array(X)[rows, pattern.indices]
+            if scipy.sparse.issparse(X)
+            else np.asarray(X)[rows, pattern.indices]
+        )
         values = np.asarray(values.todense() if scipy.sparse.issparse(values) else values).ravel()
         return scipy.sparse.csr_array((_real(values), pattern.indices, pattern.indptr), shape=pattern.shape)
     given = np.asarray(mask)

@@ -7,10 +7,27 @@ import numpy.typing as npt
 
 from corange import _core
 from corange._nmf._problem import Options, Problem
+from corange._rows import frobenius_norm
 
-__all__ = ["solve_frobenius"]
+__all__ = ["correlated", "solve_frobenius"]
 
 Array = npt.NDArray[Any]
+
+
+# Part of the energy of the rows that their mean holds, from which on components point the same way.
+_CORRELATED = 0.75
+
+
+def correlated(problem: Problem) -> bool:
+    """Tell whether dense rows are all much like their mean: coordinate descent crawls there."""
+    matrix = problem.matrix
+    if matrix.kind == "sparse":
+        return False
+    scan = matrix.operator.scan()
+    if scan is None or scan["norm_fro"] == 0.0:
+        return False
+    mean = frobenius_norm(np.asarray(matrix.operator.column_means()))
+    return bool(mean * np.sqrt(matrix.shape[0]) > np.sqrt(_CORRELATED) * scan["norm_fro"])
 
 
 def solve_frobenius(problem: Problem, W: Array, Ht: Array, options: Options) -> dict[str, Any]:
@@ -19,7 +36,9 @@ def solve_frobenius(problem: Problem, W: Array, Ht: Array, options: Options) -> 
     Rows are scaled by the roots of their weights, and so is W while the core works; the l1 penalty of a row
     is then in proportion to its root.
     """
-    weights = problem.weights
+    weights, solver = problem.weights, options.solver
+    if solver == "auto":
+        solver = "admm" if correlated(problem) else "hals"
     roots = None if weights is None else np.sqrt(weights)
     if roots is not None:
         W *= roots[:, np.newaxis].astype(W.dtype)
@@ -27,7 +46,7 @@ def solve_frobenius(problem: Problem, W: Array, Ht: Array, options: Options) -> 
         problem.matrix.operator,
         W,
         Ht,
-        solver=options.solver,
+        solver=solver,
         l1=options.l1,
         l2=options.l2,
         row_l1=roots,

@@ -1,14 +1,16 @@
 """Nonnegative factorization of any matrix whose entries can be seen."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from corange._nmf._frobenius import correlated, solve_frobenius
 from corange._nmf._init import INITS, start
 from corange._nmf._problem import Options, Problem, as_core_callback, make_problem
-from corange._nmf._solvers import SOLVERS, kind_of
+from corange._nmf._solvers import SOLVERS, Solver, kind_of
 from corange._random import RandomState, random_key
 from corange._report import NMFIteration, NMFReport
 from corange._results import NMFResult, check_length
@@ -24,11 +26,22 @@ from corange._validation import (
     warn_unless_converged,
 )
 
-__all__ = ["INITS", "NMF_SOLVERS", "nmf", "project", "shortfall", "solve_nmf"]
+__all__ = [
+    "INITS",
+    "NMF_SOLVERS",
+    "check_loss",
+    "find_solver",
+    "nmf",
+    "project",
+    "shortfall",
+    "solve_nmf",
+]
 
 Array = npt.NDArray[Any]
 
 NMF_SOLVERS = tuple(dict.fromkeys(solver for _, solver in SOLVERS))
+_SPARE = 8  # one more component for so many, and
+_TRIAL = 6  # iterations after which those that explain least are given up
 _LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
 
 
@@ -38,7 +51,7 @@ def nmf(
     *,
     loss: str | float = "frobenius",
     solver: str = "auto",
-    init: str = "nndsvda",
+    init: str = "auto",
     l1: tuple[float, float] = (0.0, 0.0),
     l2: tuple[float, float] = (0.0, 0.0),
     mask: Any = None,
@@ -69,12 +82,14 @@ def nmf(
     solver : str, default="auto"
         Frobenius: "hals" sweeps over the components, best where factors are sparse (text, images); "bpp"
         solves for each factor exactly; "admm" takes a few steps towards that, best where components are alike.
-        "auto" chooses by the matrix and by how much the components at the start point in the same direction,
-        and goes on to "bpp" when "admm" has done what it can.
-    init : {"nndsvda", "nndsvd", "nndsvdar", "random"}, default="nndsvda"
-        Start from nonnegative parts of singular vectors, with zeros as they are, filled with the mean of X, or
-        filled with small random numbers; or from random numbers. Multiplicative updates never leave a zero:
-        not "nndsvd" for those. Not used for factors that are given.
+        "admm" goes on to "bpp" when it becomes slow. "auto" takes "admm" for dense rows that are much alike,
+        and else "hals".
+    init : {"auto", "nndsvda", "nndsvd", "nndsvdar", "random"}, default="auto"
+        Start from nonnegative parts of singular vectors, with zeros as they are ("nndsvd"), filled with the
+        mean of X, or filled with small random numbers; or from random numbers. Multiplicative updates never
+        leave a zero: not "nndsvd" for those. "auto" is "random" for dense rows that are much alike, and
+        else "nndsvda", for sparse matrices with an eighth more components, of which those that explain
+        least are given up after a few iterations. Not used for factors that are given.
     l1, l2 : (float, float), default=(0, 0)
         Penalties of W and H in absolute units, not scaled by the size of X.
     mask : optional
@@ -177,7 +192,8 @@ def nmf(
     init = check_choice("init", init, INITS)
     rank = check_integer("rank", rank, low=1)
     check_boolean("check_finite", check_finite)
-    weights = None if sample_weight is None else check_weights("sample_weight", sample_weight, len(X))
+    rows = X.shape[0] if hasattr(X, "shape") else len(X)
+    weights = None if sample_weight is None else check_weights("sample_weight", sample_weight, rows)
     problem = make_problem(X, mask=mask, weights=weights, check_finite=check_finite)
     result = solve_nmf(problem, rank, options, init=init, W=W, H=H)
     warn_unless_converged(shortfall(result.report))
@@ -189,13 +205,13 @@ def solve_nmf(
     rank: int,
     options: Options,
     *,
-    init: str = "nndsvda",
+    init: str = "auto",
     W: npt.ArrayLike | None = None,
     H: npt.ArrayLike | None = None,
 ) -> NMFResult:
     """Factor a checked matrix with checked options; the body of `nmf`."""
     matrix = problem.matrix
-    solve = find_solver(options, masked=problem.mask is not None)
+    solve, options = find_solver(options, masked=problem.mask is not None)
     m, n = matrix.shape
     given = [
         None if Y is None else check_factor(name, Y, shape, matrix.dtype)
@@ -233,8 +249,25 @@ def _complete(
         return W.copy(), np.zeros((n, rank), dtype)
     if options.beta == 2.0 and problem.mask is None and options.hold[1] and H is not None:
         return np.zeros((m, rank), dtype), np.ascontiguousarray(H.T)
-    left, right = start(problem.matrix, rank, init, options.seed)
+    left, right = begin(problem, rank, init, options)
     return (left if W is None else W.copy()), (right if H is None else np.ascontiguousarray(H.T))
+
+
+def begin(problem: Problem, rank: int, init: str, options: Options) -> tuple[Array, Array]:
+    """Start both factors; "auto" spends a few iterations on which components are worth it."""
+    if init != "auto":
+        return start(problem.matrix, rank, init, options.seed)
+    if rank > min(problem.matrix.shape) or correlated(problem):
+        return start(problem.matrix, rank, "random", options.seed)
+    spare = min(rank // _SPARE, min(problem.matrix.shape) - rank)
+    plain = options.l1 == options.l2 == (0.0, 0.0) and options.beta == 2.0 and problem.mask is None
+    if spare == 0 or not plain or problem.matrix.kind != "sparse":
+        return start(problem.matrix, rank, "nndsvda", options.seed)
+    W, Ht = start(problem.matrix, rank + spare, "nndsvda", options.seed)
+    solve_frobenius(problem, W, Ht, dataclasses.replace(options, max_iter=_TRIAL, callback=None))
+    energy = np.square(W, dtype=np.float64).sum(axis=0) * np.square(Ht, dtype=np.float64).sum(axis=0)
+    kept = np.sort(np.argsort(-energy, kind="stable")[:rank])
+    return np.ascontiguousarray(W[:, kept]), np.ascontiguousarray(Ht[:, kept])
 
 
 def project(X: Any, result: NMFResult) -> Array:
@@ -242,20 +275,24 @@ def project(X: Any, result: NMFResult) -> Array:
     report = result.report
     problem = make_problem(X)
     check_length("columns", problem.matrix.shape[1], result.shape[1])
-    options = Options(beta=report.beta, l1=report.l1, l2=report.l2, hold=(False, True), tol=report.tol or 1e-4)
+    options = Options(
+        beta=report.beta, l1=report.l1, l2=report.l2, hold=(False, True), tol=report.tol or 1e-4
+    )
     W: Array = solve_nmf(problem, result.rank, options, H=result.H).W
     return W
 
 
-def find_solver(options: Options, *, masked: bool) -> Any:
-    """Look the solver up, or say which there are."""
+def find_solver(options: Options, *, masked: bool, instead: str | None = None) -> tuple[Solver, Options]:
+    """Look the solver up, or the one to take instead where there is no such; or say which there are."""
     kind = kind_of(options.beta, masked=masked)
+    if (kind, options.solver) not in SOLVERS and instead is not None:
+        options = dataclasses.replace(options, solver=instead)
     solver = SOLVERS.get((kind, options.solver))
     if solver is None:
         known = [repr(name) for k, name in SOLVERS if k == kind]
         there = f"it has {', '.join(known)}" if known else "it is not supported"
         raise ValueError(f"solver={options.solver!r} does not know the loss {kind!r}; {there}.")
-    return solver
+    return solver, options
 
 
 def check_loss(loss: object) -> float:

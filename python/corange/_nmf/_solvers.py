@@ -4,7 +4,7 @@ from corange._nmf._divergence import solve_descent, solve_masked, solve_multipli
 from corange._nmf._frobenius import solve_frobenius
 from corange._nmf._problem import Solver
 
-__all__ = ["SOLVERS", "kind_of"]
+__all__ = ["SOLVERS", "Solver", "kind_of"]
 
 # (kind of loss, solver as the user names it) -> function; see `kind_of` and `Solver`.
 SOLVERS: dict[tuple[str, str], Solver] = {

@@ -105,7 +105,9 @@ class NMFReport:
 
     def __str__(self) -> str:
         state = "converged" if self.converged else f"NOT converged: {self.stopped}"
-        work = f"{counted(self.passes, 'pass', 'passes')} over X, {self.products} products, {self.seconds:.3g} s"
+        work = (
+            f"{counted(self.passes, 'pass', 'passes')} over X, {self.products} products, {self.seconds:.3g} s"
+        )
         lines = [
             f"{self.task} of a {self.matrix}",
             f"  status     {state}, {counted(self.iterations, 'iteration')}",

@@ -187,7 +187,9 @@ class MaskedNMF(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         known = observed(self._known(X, reset=False), "stored")
         if known.shape != (self.row_factors_.shape[0], self.components_.shape[1]) or known.nnz == 0:
-            raise ValueError(f"X must have the shape of the table and known entries, got shape {known.shape}.")
+            raise ValueError(
+                f"X must have the shape of the table and known entries, got shape {known.shape}."
+            )
         rows = np.repeat(np.arange(known.shape[0]), np.diff(known.indptr))
         off = known.data.astype(np.float64) - self.predict_entries(rows, known.indices)
         return float(np.sqrt(np.mean(off**2)))

@@ -304,8 +304,10 @@ class MiniBatchNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         for _ in range(self.max_iter):
             for begin in range(0, m, size):
                 batch = slice(begin, min(begin + size, m))
-                part = U[batch].copy() if not self.fresh_restarts else self._model.constant_weights(
-                    batch.stop - begin, float(X[batch].mean())
+                part = (
+                    U[batch].copy()
+                    if not self.fresh_restarts
+                    else self._model.constant_weights(batch.stop - begin, float(X[batch].mean()))
                 )
                 before = self._model.right.copy()
                 cost = self._step(X[batch], part)
@@ -334,7 +336,9 @@ class MiniBatchNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _start(self, X: Any, W: Any, H: Any) -> tuple[Array, OnlineFactors]:
         beta = check_loss(self.beta_loss)
-        problem = make_problem(X, check_finite=looks_for_nan(), remedy="call sklearn.set_config(assume_finite=True)")
+        problem = make_problem(
+            X, check_finite=looks_for_nan(), remedy="call sklearn.set_config(assume_finite=True)"
+        )
         if beta <= 0.0:
             refuse_zeros(X, beta)
         (m, n), dtype = X.shape, problem.matrix.dtype

@@ -1,6 +1,6 @@
 // The alternating direction method of multipliers on one factor: a few steps, each one a product with a small inverse.
 //
-//   With G and F scaled so that G has unit diagonal, rho = 1 and S = (G + I)^-1, for at most five times:
+//   With G and F scaled so that G has unit diagonal, rho = 1 and S = (G + I)^-1, for at most ten times (a hundred the first time):
 //     A = S (F + Y + U);   Y = max(0, A - U);   U = U + Y - A
 //   until || Y - A || and the change of Y are a tenth of Y and of U. The dual U is kept from one half-step to the next.
 //
@@ -16,7 +16,8 @@ namespace corange {
 namespace detail {
 
 inline constexpr Index kAdmmRows = 96;  // of a tile: its blocks stay in cache from step to step
-inline constexpr int kAdmmSteps = 5;
+inline constexpr int kAdmmSteps = 20;
+inline constexpr int kAdmmFirstSteps = 100;  // without duals from before
 
 /// G scaled to unit diagonal, and (G + I)^-1.
 template <class T>
@@ -29,7 +30,7 @@ struct AdmmSystem {
     SmallMatrix scaled = SmallMatrix::Identity(k, k);
     SmallVector d = SmallVector::Zero(k);
     for (Index j = 0; j < k; ++j)
-      if (gram(j, j) + l2 > 0) d(j) = 1 / std::sqrt(gram(j, j) + l2);
+      if (gram(j, j) + l2 > kNoComponent<T>) d(j) = 1 / std::sqrt(gram(j, j) + l2);
     for (Index i = 0; i < k; ++i)
       for (Index j = 0; j < k; ++j)
         if (i != j) scaled(i, j) = gram(i, j) * d(i) * d(j);
@@ -44,8 +45,8 @@ struct AdmmSystem {
 template <class T>
 class AdmmTile {
  public:
-  AdmmTile(const AdmmSystem<T>& system, Index k)
-      : s_(system), k_(k), f_(kAdmmRows, k), y_(kAdmmRows, k), u_(kAdmmRows, k), a_(kAdmmRows, k), right_(kAdmmRows, k) {}
+  AdmmTile(const AdmmSystem<T>& system, Index k, int steps)
+      : s_(system), k_(k), steps_(steps), f_(kAdmmRows, k), y_(kAdmmRows, k), u_(kAdmmRows, k), a_(kAdmmRows, k), right_(kAdmmRows, k) {}
 
   HalfStep run(BlockView<const T> f, BlockView<T> y, BlockView<T> u, const NmfPenalty& penalty, Index first) {
     rows_ = y.rows;
@@ -60,7 +61,7 @@ class AdmmTile {
       }
     }
     sums.gradient = gradient();
-    for (int step = 0; step < kAdmmSteps; ++step)
+    for (int step = 0; step < steps_; ++step)
       if (advance()) break;
     for (Index i = 0; i < rows_; ++i) {
       const double l1 = penalty.l1_of(first + i);
@@ -110,6 +111,7 @@ class AdmmTile {
 
   const AdmmSystem<T>& s_;
   Index k_, rows_ = 0;
+  int steps_;
   Block<T> f_, y_, u_, a_, right_;
 };
 
@@ -117,11 +119,12 @@ class AdmmTile {
 
 /// Improves Y and its dual U.
 template <class T>
-HalfStep admm_half_step(const SmallMatrix& g, BlockView<const T> f, BlockView<T> y, BlockView<T> u, const NmfPenalty& penalty) {
+HalfStep admm_half_step(const SmallMatrix& g, BlockView<const T> f, BlockView<T> y, BlockView<T> u, const NmfPenalty& penalty,
+                        bool first_time) {
   const detail::AdmmSystem<T> system(g, penalty.l2);
   return sum_over_rows<HalfStep>(tiling(y.rows, 64, detail::kAdmmRows), [&](Index first, Index rows) {
     HalfStep total;
-    detail::AdmmTile<T> tile(system, y.cols);
+    detail::AdmmTile<T> tile(system, y.cols, first_time ? detail::kAdmmFirstSteps : detail::kAdmmSteps);
     for (Index row = first; row < first + rows; row += detail::kAdmmRows) {
       const Index count = std::min(detail::kAdmmRows, first + rows - row);
       total += tile.run(f.middle_rows(row, count), y.middle_rows(row, count), u.middle_rows(row, count), penalty, row);

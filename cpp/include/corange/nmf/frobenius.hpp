@@ -38,8 +38,8 @@ struct FactorView {
   Index rows = 0, cols = 0;
 };
 
-/// Components whose columns point in much the same directions: coordinate descent crawls there.
-inline constexpr double kCorrelated = 0.35;
+/// An iteration of ADMM that lowers the objective by less than this part of it is followed by exact ones.
+inline constexpr double kSlowPart = 0.08;
 /// Relative decrease over so many iterations, in units of tol, that is standing still.
 inline constexpr Index kStandstill = 10;
 inline constexpr double kStandstillPart = 0.01;
@@ -148,13 +148,14 @@ class NmfDriver {
     return s.cross;
   }
 
-  HalfStep half_step(bool for_w) {
+  HalfStep half_step(bool for_w, Index iteration) {
     Factor& y = for_w ? w_ : h_;
     const SmallMatrix& g = for_w ? gram_h_ : gram_w_;
     const NmfPenalty& penalty = for_w ? options_.w : options_.h;
     const BlockView<T> f = multiply_data(for_w);
     if (solver_ == NmfSolver::bpp) return nnls_half_step<T>(g, f, y.next.view(), penalty);
-    if (solver_ == NmfSolver::admm) return admm_half_step<T>(g, f, y.next.view(), y.dual.view(), penalty);
+    if (solver_ == NmfSolver::admm)
+      return admm_half_step<T>(g, f, y.next.view(), y.dual.view(), penalty, iteration == 1);
     return hals_half_step<T>(g, f, y.next.view(), penalty, sweeps(for_w));
   }
 
@@ -166,7 +167,7 @@ class NmfDriver {
   }
 
   void iterate() {
-    choose_solver();
+    begin();
     for (Factor* f : {&w_, &h_}) {
       f->last = Block<T>(f->next.rows(), f->next.cols());
       convert(BlockView<const T>(f->next.view()), f->last.view());
@@ -179,12 +180,8 @@ class NmfDriver {
     report_.converged = report_.stopped == "converged";
   }
 
-  void choose_solver() {
+  void begin() {
     solver_ = options_.solver;
-    if (solver_ == NmfSolver::automatic) {
-      const bool correlated = std::min(mean_cosine(gram_w_), mean_cosine(gram_h_)) > detail::kCorrelated;
-      solver_ = x_->storage() != Storage::sparse && correlated ? NmfSolver::admm : NmfSolver::hals;
-    }
     momentum_ = Momentum(options_.extrapolate && solver_ != NmfSolver::admm);
     report_.method = solver_ == NmfSolver::hals ? "accelerated HALS" : solver_ == NmfSolver::bpp ? "block principal pivoting" : "ADMM";
     if (momentum_.beta() > 0) report_.method += ", extrapolated";
@@ -192,29 +189,23 @@ class NmfDriver {
     for (Factor* f : {&w_, &h_}) f->dual = Block<T>(f->next.rows(), f->next.cols());
   }
 
-  static double mean_cosine(const SmallMatrix& g) {
-    double sum = 0, pairs = 0;
-    for (Index i = 0; i < g.rows(); ++i)
-      for (Index j = 0; j < i; ++j)
-        if (g(i, i) > 0 && g(j, j) > 0) sum += g(i, j) / std::sqrt(g(i, i) * g(j, j)), pairs += 1;
-    return pairs > 0 ? sum / pairs : 0;
-  }
-
   /// One iteration: both half-steps, and what follows from the new objective.
   void advance(Index iteration) {
-    const HalfStep w = half_step(true);
+    const HalfStep w = half_step(true, iteration);
     const double linear = extrapolate<T>(w_.next.view(), w_.last.view(), momentum_.beta(), options_.w);
     gram_w_ = gram<T>(w_.next.view());
-    const HalfStep h = half_step(false);
+    const HalfStep h = half_step(false, iteration);
     gram_h_ = gram<T>(h_.next.view());
     const double objective = objective_of(h.cross, linear + h.linear);
     const double gradient = std::sqrt(w.gradient + h.gradient);
     if (iteration == 1) first_gradient_ = gradient;
     if (iteration > 1 && objective > best_ + rounding() * squares_) return step_back(iteration, gradient);
+    const bool slow = best_ - objective < detail::kSlowPart * objective;
     best_ = std::min(best_, objective);
     record(iteration, objective, gradient);
     extrapolate<T>(h_.next.view(), h_.last.view(), momentum_.beta(), options_.h);
     momentum_.accepted();
+    if (slow) leave_admm();
     if (momentum_.beta() > 0) gram_h_ = gram<T>(h_.next.view());
     revive();
   }
@@ -225,13 +216,17 @@ class NmfDriver {
     convert(BlockView<const T>(h_.last.view()), h_.next.view());
     gram_h_ = gram<T>(h_.next.view());
     momentum_.rejected();
-    if (solver_ == NmfSolver::admm) {
-      solver_ = NmfSolver::bpp;
-      momentum_ = Momentum(options_.extrapolate);
-      report_.method += ", then block principal pivoting";
-      for (Factor* f : {&w_, &h_}) f->dual = Block<T>();
-    }
+    leave_admm();
     record(iteration, best_, gradient);
+  }
+
+  /// What is left to do needs exact steps, and momentum.
+  void leave_admm() {
+    if (solver_ != NmfSolver::admm) return;
+    solver_ = NmfSolver::bpp;
+    momentum_ = Momentum(options_.extrapolate);
+    report_.method += ", then block principal pivoting";
+    for (Factor* f : {&w_, &h_}) f->dual = Block<T>();
   }
 
   double objective_of(double cross, double linear) {
@@ -263,34 +258,32 @@ class NmfDriver {
     return before - now <= detail::kStandstillPart * options_.tol * now;
   }
 
-  /// Components without any entry start again: H_j from the row of X that is explained least, W_j from zero.
+  /// A component that has died starts again: H_j from the row of X that is explained least, W_j from zero. One at a time: what
+  /// the first one explains, the next need not.
   void revive() {
-    if (!options_.w.none() || !options_.h.none()) return;
-    std::vector<Index> dead;
-    for (Index j = 0; j < gram_w_.cols(); ++j)
-      if (!(gram_w_(j, j) > 0) || !(gram_h_(j, j) > 0)) dead.push_back(j);
-    if (dead.empty() || report_.reseeded >= 3 * gram_w_.cols()) return;
-    const std::vector<Index> rows = least_explained(dead.size());
-    for (std::size_t d = 0; d < rows.size(); ++d) reseed(dead[d], rows[d]);
-    gram_h_ = gram<T>(h_.next.view());
+    if (!options_.w.none() || !options_.h.none() || report_.reseeded >= 3 * gram_w_.cols()) return;
+    for (Index j = 0; j < gram_w_.cols(); ++j) {
+      if (gram_w_(j, j) > kNoComponent<T> && gram_h_(j, j) > kNoComponent<T>) continue;
+      const std::optional<Index> row = least_explained();
+      if (row) reseed(j, *row);
+      return;
+    }
   }
 
-  /// Rows with the largest sums of X - W H', if they are more than rounding.
-  std::vector<Index> least_explained(std::size_t count) {
+  /// The row with the largest sum of X - W H', if that is more than rounding.
+  std::optional<Index> least_explained() {
     Block<T> ones(h_.next.rows(), 1), sums(w_.next.rows(), 1);
     for (Index i = 0; i < ones.rows(); ++i) ones(i, 0) = 1;
     x_->apply(BlockView<const T>(ones.view()), sums.view());
     const SmallMatrix totals = adjoint_product<T>(h_.next.view(), BlockView<const T>(ones.view()));
-    double largest = 0;
-    for (Index i = 0; i < sums.rows(); ++i) largest = std::max(largest, static_cast<double>(sums(i, 0)));
+    double whole = 0, most = 0;
+    for (Index i = 0; i < sums.rows(); ++i) whole = std::max(whole, static_cast<double>(sums(i, 0)));
     subtract_product<T>(w_.next.view(), totals, sums.view());
-    std::vector<Index> rows;
+    Index row = 0;
     for (Index i = 0; i < sums.rows(); ++i)
-      if (static_cast<double>(sums(i, 0)) > 1e3 * rounding() * largest) rows.push_back(i);
-    const auto more = [&](Index a, Index b) { return sums(a, 0) != sums(b, 0) ? sums(a, 0) > sums(b, 0) : a < b; };
-    std::sort(rows.begin(), rows.end(), more);
-    if (rows.size() > count) rows.resize(count);
-    return rows;
+      if (static_cast<double>(sums(i, 0)) > most) most = static_cast<double>(sums(i, 0)), row = i;
+    if (most <= 1e3 * rounding() * whole) return std::nullopt;
+    return row;
   }
 
   void reseed(Index j, Index row) {
@@ -302,6 +295,7 @@ class NmfDriver {
     subtract_product<T>(h_.next.view(), weights, rest.view());
     for (Index i = 0; i < rest.rows(); ++i) h_.next(i, j) = h_.last(i, j) = std::max(T(0), rest(i, 0));
     for (Index i = 0; i < unit.rows(); ++i) w_.next(i, j) = w_.last(i, j) = T(0);
+    gram_h_ = gram<T>(h_.next.view());
     ++report_.reseeded;
   }
 

@@ -11,7 +11,8 @@
 
 namespace corange {
 
-enum class NmfSolver { automatic, hals, bpp, admm };
+/// admm goes on to bpp when it becomes slow.
+enum class NmfSolver { hals, bpp, admm };
 
 /// State after an iteration; the objective and the gradient are relative to those at the start of the data: see NmfReport.
 struct NmfProgress {
@@ -20,7 +21,7 @@ struct NmfProgress {
 };
 
 struct NmfOptions {
-  NmfSolver solver = NmfSolver::automatic;
+  NmfSolver solver = NmfSolver::hals;
   NmfPenalty w, h;
   bool hold_w = false, hold_h = false;
   bool extrapolate = true;
