@@ -137,7 +137,7 @@ def separable(session: Session) -> CaseReport:
 
 
 def movielens(session: Session) -> CaseReport:
-    """Held-out error on MovieLens-100K, or on ratings made up like it, beside the mean and additive effects."""
+    """Held-out error on MovieLens-100K, or ratings made up like it, beside the mean and additive effects."""
     import corange as cr
 
     X = session.once("ratings", lambda: ratings(session.quick))

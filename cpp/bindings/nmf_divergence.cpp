@@ -142,8 +142,7 @@ void squares_of(const py::array& x, double scale, const py::array& squares) {
   });
 }
 
-void capped(const py::array& g, const py::array& b, const py::array& h, Index k, double lipschitz, double tol,
-            Index steps) {
+void capped(const py::array& g, const py::array& b, const py::array& h, Index k, double lipschitz, double tol, Index steps) {
   by_precision(h, [&]<class T>(T) {
     const BlockView<const T> gram = fixed<T>(g, k, k, "G"), right = fixed<T>(b, h.shape(0), k, "B");
     const BlockView<T> out = factor<T>(h, h.shape(0), k, "H");

@@ -1,4 +1,4 @@
-"""Solvers for beta-divergences, and for matrices with missing entries: one factor after the other, by rows."""
+"""Solvers for beta-divergences and for missing entries: one factor after the other, row by row."""
 
 import dataclasses
 import time
@@ -46,7 +46,7 @@ class _State:
     known: float = 0.0  # the objective, after the last iteration
 
     def penalties(self) -> float:
-        """What l1 and l2 add to the objective."""
+        """Add up what l1 and l2 contribute to the objective."""
         total = 0.0
         for factor, l1, l2 in zip((self.left, self.right), self.l1, self.l2, strict=True):
             if l1 or l2:
@@ -265,6 +265,6 @@ def refuse_zeros(X: Any, beta: float) -> None:
     zeros = X.nnz < np.prod(X.shape) or X.data.min() == 0 if scipy.sparse.issparse(X) else np.min(X) == 0
     if zeros:
         raise ValueError(
-            f"X must have positive entries only, zeros excluded, for a beta-divergence with beta={beta:g} (0 is "
-            "Itakura-Saito): it is infinite at zeros. Add a small number, or take a beta above 0."
+            f"X must have positive entries only for a divergence with beta={beta:g} (0 is Itakura-Saito): "
+            "it is infinite at zeros. Add a small number, or take a beta above 0."
         )

@@ -93,8 +93,8 @@ def observed(X: Any, mask: Any) -> Any:
         if mask == "nan" and not scipy.sparse.issparse(X):
             return _picked(np.asarray(X), ~np.isnan(np.asarray(X, dtype=np.float64)))
         raise ValueError(
-            f"mask={mask!r} must be 'stored' (with a sparse X, unstored entries are missing) or 'nan' (with an "
-            "array, NaN is missing), or an array."
+            f"mask={mask!r} must be 'stored' (sparse X: unstored entries are missing), 'nan' (array X: NaN "
+            "is missing) or an array."
         )
     if tuple(np.shape(mask)) != tuple(np.shape(X)):
         raise ValueError(f"mask must have the shape of X, {np.shape(X)}, got {np.shape(mask)}.")
