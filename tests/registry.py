@@ -83,6 +83,16 @@ def _pca(A: Any, seed: int) -> Arrays:
     return scores, model.components_, model.singular_values_, model.mean_
 
 
+def _update(change: str) -> Callable[[Any, int], Arrays]:
+    """A matrix appended to an SVD in proportion to it, so that scaling the matrix scales all."""
+
+    def run(A: Any, seed: int) -> Arrays:
+        first = cr.svd(A, _rank(A), random_state=seed)
+        return tuple(cr.update_svd(first, **{change: A}, random_state=seed))
+
+    return run
+
+
 def _matmul_sketch(A: Any, seed: int) -> Arrays:
     rows = np.shape(A)[0] if np.ndim(A) or hasattr(A, "shape") else 1
     B = np.random.default_rng(1).standard_normal((max(rows, 1), 3), dtype=np.float32)
@@ -295,6 +305,8 @@ ENTRIES = [
     Entry("nmf(solver='bpp')", _nmf("bpp"), (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
     Entry("nmf(solver='admm')", _nmf("admm"), (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
     Entry("NMF", _nmf_estimator, (0.5, 0.5), accepts=_IN_MEMORY, domain="nonnegative"),
+    Entry("update_svd(rows)", _update("rows"), (0, 1, 0)),
+    Entry("update_svd(columns)", _update("columns"), (0, 1, 0), accepts=_IN_MEMORY),
     Entry("TruncatedSVD", _truncated_svd, (1, 0, 1), accepts=_IN_MEMORY, minimum=(1, 2)),
     Entry("PCA", _pca, (1, 0, 1, 1), accepts=_IN_MEMORY, minimum=(2, 1)),
     Entry("separable_nmf", _separable("spa"), (1, 0, 0), accepts=_IN_MEMORY, domain="nonnegative"),
