@@ -10,7 +10,7 @@ import numpy.typing as npt
 import scipy.sparse
 
 from corange import _core
-from corange._nmf._entries import Entries, balance, entries_of, in_units, padded
+from corange._nmf._entries import Entries, balance, entries_of, in_units, padded, total
 from corange._nmf._problem import Options, Problem
 
 __all__ = ["multiplicative_power", "refuse_zeros", "solve_descent", "solve_masked", "solve_multiplicative"]
@@ -232,32 +232,35 @@ def _constant(entries: Entries, problem: Problem, beta: float) -> float:
     """Sum of x log x - x, which the descent leaves out."""
     if beta != 1.0:
         return 0.0
-    x = np.ldexp(entries.values.astype(np.float64), -entries.exponent)
-    terms = np.zeros_like(x)
-    np.log(x, out=terms, where=x > 0.0)
-    terms = x * terms - x
     if problem.mask is None or problem.weights is None:
-        return float(terms.sum())
-    counts = np.diff(problem.X.indptr)
-    return float((np.repeat(problem.weights, counts) * terms).sum())
+        return total(entries.values, entries.exponent, _entropy)
+    weights = np.repeat(problem.weights, np.diff(problem.X.indptr))
+    return float((weights * _entropy(np.ldexp(entries.values.astype(np.float64), -entries.exponent))).sum())
+
+
+def _entropy(x: Array) -> Array:
+    logs = np.zeros_like(x)
+    np.log(x, out=logs, where=x > 0.0)
+    return x * (logs - 1.0)
 
 
 def _relative(loss: float, entries: Entries, problem: Problem, beta: float) -> float:
     """Loss over that of the best constant for Kullback-Leibler, error over norm for Frobenius."""
-    x = np.ldexp(entries.values.astype(np.float64), -entries.exponent)
     if beta == 2.0:
-        squares = float(np.square(x).sum())
+        squares = total(entries.values, entries.exponent, np.square)
         return float(np.sqrt(2.0 * max(loss, 0.0) / squares)) if squares else 0.0
-    if beta != 1.0 or problem.weights is not None or not x.any():
+    mass = total(entries.values, entries.exponent, np.positive)
+    if beta != 1.0 or problem.weights is not None or not mass:
         return float("nan")
-    count = x.size if problem.mask is not None else problem.matrix.shape[0] * problem.matrix.shape[1]
-    constant = _constant(entries, problem, beta) + float(x.sum()) * (1.0 - np.log(x.sum() / count))
-    return loss / constant if constant > 0.0 else 0.0
+    shape = problem.matrix.shape
+    count = entries.values.size if problem.mask is not None else shape[0] * shape[1]
+    constant = _constant(entries, problem, beta) + mass * (1.0 - np.log(mass / count))
+    return float(loss / constant) if constant > 0.0 else 0.0
 
 
 def _norm(entries: Entries) -> float:
-    x = np.ldexp(entries.values.astype(np.float64), -entries.exponent)
-    return float(np.ldexp(np.sqrt(np.square(x).sum()), entries.exponent))
+    squares = total(entries.values, entries.exponent, np.square)
+    return float(np.ldexp(np.sqrt(squares), entries.exponent))
 
 
 def refuse_zeros(X: Any, beta: float) -> None:

@@ -1,6 +1,7 @@
 """Entries of a matrix and factors as the core's row-wise updates take them."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import scipy.sparse
 from corange import _core
 from corange._operators import as_stored, working_dtype
 
-__all__ = ["Entries", "balance", "entries_of", "in_units", "observed", "padded", "unit_exponent"]
+__all__ = ["Entries", "balance", "entries_of", "in_units", "observed", "padded", "total", "unit_exponent"]
 
 Array = npt.NDArray[Any]
+
+_PIECE = 2**18  # entries looked at together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,10 +89,11 @@ def observed(X: Any, mask: Any) -> Any:
             as_stored(A, argument_name=name, check_finite=False)
     if isinstance(mask, str):
         if mask == "stored" and scipy.sparse.issparse(X):
-            found = scipy.sparse.csr_array(X, copy=True)
-            found.sum_duplicates()
-            found.data = _real(found.data)
-            return found
+            found = scipy.sparse.csr_array(X)
+            if not found.has_canonical_format:
+                found = found.copy() if found.data is X.data else found
+                found.sum_duplicates()
+            return scipy.sparse.csr_array((_real(found.data), found.indices, found.indptr), shape=found.shape)
         if mask == "nan" and not scipy.sparse.issparse(X):
             return _picked(np.asarray(X), ~np.isnan(np.asarray(X, dtype=np.float64)))
         raise ValueError(
@@ -149,3 +153,12 @@ def in_units(value: float, exponent: float) -> float:
     """Multiply with ``2.0**exponent``; infinite or zero where that is out of range."""
     with np.errstate(over="ignore", under="ignore"):
         return float(value * np.exp2(exponent)) if value else 0.0
+
+
+def total(values: Array, exponent: int, function: Callable[[Array], Array]) -> float:
+    """Sum a function of entries in units of ``2.0**exponent``, a piece at a time: no second array as long."""
+    height = max(1, _PIECE // (values.shape[1] if values.ndim == 2 else 1))
+    pieces = (values[start : start + height] for start in range(0, values.shape[0], height))
+    return float(
+        np.sum([float(function(np.ldexp(piece.astype(np.float64), -exponent)).sum()) for piece in pieces])
+    )

@@ -339,6 +339,6 @@ def shortfall(report: NMFReport) -> str | None:
     if report.gradient == report.gradient:  # nan with missing entries, where the objective alone decides
         where = f"a projected gradient of {report.gradient:.2g} of the first one, above tol={report.tol:g}"
     return (
-        f"{report.task} stopped after max_iter={report.iterations} iterations with {where}. Raise max_iter or "
-        "tol; result.report has the details."
+        f"{report.task} stopped after max_iter={report.iterations} iterations with {where}. Raise max_iter "
+        "or tol; result.report has the details."
     )
