@@ -185,6 +185,9 @@ def _iterate(
 ) -> tuple[list[tuple[int, float, float, float]], str]:
     """Go on until the objective has almost stopped falling; `measured`: the objective must be asked for."""
     history: list[tuple[int, float, float, float]] = []
+    size = total(
+        state.entries.values, state.entries.exponent, np.square if state.beta == 2.0 else np.positive
+    )
     values: list[float] = []
     for iteration in range(1, options.max_iter + 1):
         value = state.iterate(options.hold)
@@ -202,7 +205,8 @@ def _iterate(
             if options.callback(dict(zip(names, history[-1], strict=True))):
                 return history, "callback"
         before = values[-1 - _WINDOW] if iteration > _WINDOW else np.inf
-        if options.tol > 0.0 and before - value <= 0.01 * options.tol * abs(value):
+        exact = value <= options.tol**2 * size  # would fall for ever, towards zero
+        if options.tol > 0.0 and (exact or before - value <= 0.01 * options.tol * abs(value)):
             return history, "converged"
     return history, "max_iterations"
 

@@ -91,7 +91,7 @@ def observed(X: Any, mask: Any) -> Any:
         if mask == "stored" and scipy.sparse.issparse(X):
             found = scipy.sparse.csr_array(X)
             if not found.has_canonical_format:
-                found = found.copy() if found.data is X.data else found
+                found = found.copy()  # else X's own arrays would be sorted
                 found.sum_duplicates()
             return scipy.sparse.csr_array((_real(found.data), found.indices, found.indptr), shape=found.shape)
         if mask == "nan" and not scipy.sparse.issparse(X):
