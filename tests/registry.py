@@ -31,7 +31,7 @@ class Entry:
 
     name: str
     run: Callable[[Any, int], Arrays]
-    powers: tuple[int, ...]
+    powers: tuple[float, ...]
     square: bool = False
     accepts: frozenset[str] = frozenset({"dense", "sparse", "operator", "rows"})
     minimum: tuple[int, int] = (1, 1)
@@ -80,6 +80,16 @@ def _pca(A: Any, seed: int) -> Arrays:
     model = cr.PCA(_rank(A), random_state=seed, svd_solver="randomized")
     scores = model.fit_transform(A)
     return scores, model.components_, model.singular_values_, model.mean_
+
+
+def _update(change: str) -> Callable[[Any, int], Arrays]:
+    """A matrix appended to an SVD in proportion to it, so that scaling the matrix scales all."""
+
+    def run(A: Any, seed: int) -> Arrays:
+        first = cr.svd(A, _rank(A), random_state=seed)
+        return tuple(cr.update_svd(first, **{change: A}, random_state=seed))
+
+    return run
 
 
 def _matmul_sketch(A: Any, seed: int) -> Arrays:
@@ -199,7 +209,7 @@ def _linear_regression(A: Any, seed: int) -> Arrays:
 
 def _separable(method: str) -> Callable[[Any, int], Arrays]:
     def run(A: Any, seed: int) -> Arrays:
-        result = cr.separable_nmf(_nonnegative(A), _rank(A), method=method)
+        result = cr.separable_nmf(A, _rank(A), method=method)
         return (*result, result.columns)
 
     return run
@@ -207,25 +217,17 @@ def _separable(method: str) -> Callable[[Any, int], Arrays]:
 
 def _kl(A: Any, seed: int) -> Arrays:
     options = {"loss": "kullback-leibler", "tol": 0, "max_iter": 5, "init": "random", "random_state": seed}
-    return (cr.nmf(_nonnegative(A), _rank(A), **options).reconstruct(),)
+    return (cr.nmf(A, _rank(A), **options).reconstruct(),)
 
 
 def _masked(A: Any, seed: int) -> Arrays:
-    A = _nonnegative(A)
     model = cr.MaskedNMF(_rank(A), tol=0, max_iter=5, random_state=seed).fit(A)
     return (model.row_factors_ @ model.components_,)
 
 
 def _minibatch(A: Any, seed: int) -> Arrays:
     model = cr.MiniBatchNMF(_rank(A), tol=0, max_iter=2, init="random", random_state=seed)
-    return (model.fit_transform(_nonnegative(A)) @ model.components_,)
-
-
-def _nonnegative(A: Any) -> Any:
-    """Magnitudes of real entries; what is not plain numbers is for the function to judge."""
-    if getattr(getattr(A, "dtype", None), "kind", "") != "f" or isinstance(A, np.ma.MaskedArray):
-        return A
-    return abs(A)
+    return (model.fit_transform(A) @ model.components_,)
 
 
 def _cur(method: str, core: str) -> Callable[[Any, int], Arrays]:
@@ -250,7 +252,20 @@ def _cur_estimator(A: Any, seed: int) -> Arrays:
     return (model.components_,)
 
 
+def _nmf(solver: str) -> Callable[[Any, int], Arrays]:
+    # Singular vectors of noise, where NNDSVD starts, are not determined by it: a rounding error moves them.
+    return lambda A, seed: tuple(
+        cr.nmf(A, _rank(A), solver=solver, init="random", tol=0.0, max_iter=6, random_state=seed)
+    )
+
+
+def _nmf_estimator(A: Any, seed: int) -> Arrays:
+    model = cr.NMF(_rank(A), init="random", tol=0.0, max_iter=6, random_state=seed)
+    return model.fit_transform(A), model.components_
+
+
 _IN_MEMORY = frozenset({"dense", "sparse"})
+_ENTRIES = frozenset({"dense", "sparse", "rows"})
 
 ENTRIES = [
     Entry("svd", _svd, (0, 1, 0)),
@@ -278,13 +293,25 @@ ENTRIES = [
     Entry("ridge", _ridge, (-1,)),
     Entry("SketchedRidge", _ridge_regression, (-1,), accepts=_IN_MEMORY, minimum=(2, 1)),
     Entry("SketchedLinearRegression", _linear_regression, (-1,), accepts=_IN_MEMORY, minimum=(2, 1)),
+    Entry("nmf", _nmf("hals"), (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
+    Entry("nmf(solver='bpp')", _nmf("bpp"), (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
+    Entry("nmf(solver='admm')", _nmf("admm"), (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
+    Entry("NMF", _nmf_estimator, (0.5, 0.5), accepts=_IN_MEMORY, domain="nonnegative"),
+    Entry("update_svd(rows)", _update("rows"), (0, 1, 0)),
+    Entry("update_svd(columns)", _update("columns"), (0, 1, 0), accepts=_IN_MEMORY),
     Entry("TruncatedSVD", _truncated_svd, (1, 0, 1), accepts=_IN_MEMORY, minimum=(1, 2)),
     Entry("PCA", _pca, (1, 0, 1, 1), accepts=_IN_MEMORY, minimum=(2, 1)),
-    Entry("separable_nmf", _separable("spa"), (1, 0, 0), accepts=_IN_MEMORY),
-    Entry("separable_nmf(method='snpa')", _separable("snpa"), (1, 0, 0), accepts=_IN_MEMORY),
-    Entry("nmf(loss='kullback-leibler')", _kl, (1,), accepts=_IN_MEMORY),
-    Entry("MaskedNMF", _masked, (1,), accepts=_IN_MEMORY),
-    Entry("MiniBatchNMF", _minibatch, (1,), accepts=_IN_MEMORY),
+    Entry("separable_nmf", _separable("spa"), (1, 0, 0), accepts=_IN_MEMORY, domain="nonnegative"),
+    Entry(
+        "separable_nmf(method='snpa')",
+        _separable("snpa"),
+        (1, 0, 0),
+        accepts=_IN_MEMORY,
+        domain="nonnegative",
+    ),
+    Entry("nmf(loss='kullback-leibler')", _kl, (1,), accepts=_IN_MEMORY, domain="nonnegative"),
+    Entry("MaskedNMF", _masked, (1,), accepts=_IN_MEMORY, domain="nonnegative"),
+    Entry("MiniBatchNMF", _minibatch, (1,), accepts=_IN_MEMORY, domain="nonnegative"),
     Entry("sketch(sparse-sign)", _sketch("sparse-sign"), (1,)),
     Entry("sketch(gaussian)", _sketch("gaussian"), (1,)),
     *(

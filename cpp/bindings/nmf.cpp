@@ -81,12 +81,34 @@ void nnls(const py::array_t<double>& g, const py::array& f, const py::array& y) 
     for (Index j = 0; j < k; ++j) out[i * k + j] = block(i, j);
 }
 
+/// Sweeps over Y in place, stopping early as a factorization does; none is a copy there and back.
+template <class T>
+void sweep_of(const py::array_t<double>& g, const py::array& f, const py::array& y, Index sweeps) {
+  const Index k = g.ndim() == 2 ? g.shape(0) : 0, rows = f.ndim() == 2 ? f.shape(0) : 0;
+  if (k < 1 || g.shape(1) != k) throw py::value_error("G must be k x k");
+  const BlockView<T> given{writable<T>(f, rows, k, "F"), rows, k, k}, out{writable<T>(y, rows, k, "Y"), rows, k, k};
+  SmallMatrix gram(k, k);
+  for (Index i = 0; i < k; ++i)
+    for (Index j = 0; j < k; ++j) gram(i, j) = g.at(i, j);
+  const py::gil_scoped_release release;
+  Block<T> target(rows, k), block(rows, k);
+  convert(given, target.view());
+  convert(out, block.view());
+  if (sweeps > 0) hals_half_step<T>(gram, target.view(), block.view(), {}, sweeps);
+  convert(block.view(), out);
+}
+
+void hals(const py::array_t<double>& g, const py::array& f, const py::array& y, Index sweeps) {
+  py::isinstance<py::array_t<float>>(y) ? sweep_of<float>(g, f, y, sweeps) : sweep_of<double>(g, f, y, sweeps);
+}
+
 }  // namespace
 
 void register_nmf(py::module_& m) {
   using namespace py::literals;
   m.def("nmf", &nmf_of, "op"_a, "W"_a, "Ht"_a, "solver"_a, "l1"_a, "l2"_a, "row_l1"_a, "hold"_a, "extrapolate"_a, "tol"_a,
         "max_iter"_a, "sum_squares"_a, "callback"_a);
+  m.def("hals", &hals, "G"_a, "F"_a, "Y"_a, "sweeps"_a);
   m.def("nnls", &nnls, "G"_a, "F"_a, "Y"_a);
 }
 

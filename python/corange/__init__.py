@@ -39,12 +39,14 @@ if TYPE_CHECKING:
     from corange._products import matmul_sketch as matmul_sketch
     from corange._qb import qb as qb
     from corange._qb import range_finder as range_finder
+    from corange._report import Drift as Drift
     from corange._report import Iteration as Iteration
     from corange._report import LstsqIteration as LstsqIteration
     from corange._report import LstsqReport as LstsqReport
     from corange._report import NMFIteration as NMFIteration
     from corange._report import NMFReport as NMFReport
     from corange._report import Report as Report
+    from corange._report import UpdateReport as UpdateReport
     from corange._results import CURResult as CURResult
     from corange._results import EighResult as EighResult
     from corange._results import IDResult as IDResult
@@ -61,6 +63,8 @@ if TYPE_CHECKING:
     from corange._select import select_rows as select_rows
     from corange._separable import separable_nmf as separable_nmf
     from corange._svd import svd as svd
+    from corange._update import downdate_svd as downdate_svd
+    from corange._update import update_svd as update_svd
     from corange.estimators import CUR as CUR
     from corange.estimators import NMF as NMF
     from corange.estimators import PCA as PCA
@@ -89,6 +93,7 @@ _HOME = {
     "CURResult": "_results",
     "ColumnSelector": "estimators",
     "ConvergenceWarning": "_exceptions",
+    "Drift": "_report",
     "EighResult": "_results",
     "Estimate": "_estimate",
     "FastRP": "estimators",
@@ -121,6 +126,8 @@ _HOME = {
     "TruncatedSVD": "estimators",
     "TwoSidedIDResult": "_results",
     "cur": "_cur",
+    "UpdateReport": "_report",
+    "downdate_svd": "_update",
     "eigh": "_eigh",
     "estimate_error": "_estimate",
     "estimate_norm": "_estimate",
@@ -142,6 +149,7 @@ _HOME = {
     "show_config": "_config",
     "sketch": "sketching",
     "svd": "_svd",
+    "update_svd": "_update",
 }
 
 __all__ = sorted([*_HOME, *_MODULES])  # noqa: PLE0605

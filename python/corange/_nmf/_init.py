@@ -15,8 +15,8 @@ Array = npt.NDArray[Any]
 
 INITS = ("auto", "nndsvd", "nndsvda", "nndsvdar", "random")
 
-# Residuals of singular triplets relative to the largest singular value: a start need not be more accurate.
-_SVD_TOL = 0.02
+# Residuals of singular triplets relative to the largest singular value: starts differ no more than by that.
+_SVD_TOL = 1e-3
 _W, _H, _FILL_W, _FILL_H = 2**64 - 21, 2**64 - 22, 2**64 - 23, 2**64 - 24  # streams of random numbers
 
 
@@ -27,22 +27,26 @@ def start(matrix: Matrix, rank: int, init: str, seed: int) -> tuple[Array, Array
     W, Ht = _from_svd(matrix, rank, seed)
     if init == "nndsvd" and rank <= min(matrix.shape):
         return W, Ht
-    mean = _mean(matrix)
+    fill_in = _fill(matrix)
     for factor, stream in ((W, _FILL_W), (Ht, _FILL_H)):
         if init == "nndsvdar":
-            fill = normal_rows(seed, stream, 0, *factor.shape, factor.dtype)
-            np.abs(fill, out=fill)
-            fill *= factor.dtype.type(mean / 100.0)
-            np.copyto(factor, fill, where=factor == 0)
+            small = normal_rows(seed, stream, 0, *factor.shape, factor.dtype)
+            np.abs(small, out=small)
+            small *= factor.dtype.type(fill_in / 100.0)
+            np.copyto(factor, small, where=factor == 0)
         elif init == "nndsvda":
-            factor[factor == 0] = mean
+            factor[factor == 0] = fill_in
         else:  # components that the matrix cannot have get something to start from
-            factor[:, min(matrix.shape) :] = mean
+            factor[:, min(matrix.shape) :] = fill_in
     return W, Ht
 
 
-def _mean(matrix: Matrix) -> float:
-    return float(np.mean(matrix.operator.column_means()))
+def _fill(matrix: Matrix) -> float:
+    """Mean of X, as in the paper, for entries up to 1; for others in proportion, as factors are, to their root."""
+    scan = matrix.operator.scan()
+    largest = 0.0 if scan is None else float(scan["max_abs"])
+    mean = float(np.mean(matrix.operator.column_means()))
+    return mean / np.sqrt(largest) if largest > 0.0 else mean
 
 
 def _from_svd(matrix: Matrix, rank: int, seed: int) -> tuple[Array, Array]:

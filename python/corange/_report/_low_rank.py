@@ -182,7 +182,7 @@ class Report:
         """Everything but the arrays, as JSON (numbers that are nan or infinite included)."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         del fields["residuals"], fields["history"]
-        return json.dumps(fields)
+        return json.dumps(fields, default=dataclasses.asdict)
 
     @classmethod
     def from_json(cls, text: str, residuals: npt.NDArray[np.float64], history: npt.ArrayLike) -> "Report":

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.sparse import issparse
 
 from corange._operators import as_operator
-from corange._report import Report
+from corange._report import Report, UpdateReport
 from corange._results._storage import File, save_arrays
 
 __all__ = ["Array", "LowRankResult", "check_length", "projected"]
@@ -142,7 +142,9 @@ class LowRankResult(abc.ABC):
 
     @classmethod
     def _from_arrays(cls, arrays: Any) -> Self:
-        report = Report.from_json(str(arrays["report"]), arrays["report_residuals"], arrays["report_history"])
+        text = str(arrays["report"])
+        kind = UpdateReport if '"drift"' in text else Report
+        report = kind.from_json(text, arrays["report_residuals"], arrays["report_history"])
         return cls._rebuilt(arrays, report)
 
     @classmethod

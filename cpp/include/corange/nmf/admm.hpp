@@ -30,7 +30,7 @@ struct AdmmSystem {
     SmallMatrix scaled = SmallMatrix::Identity(k, k);
     SmallVector d = SmallVector::Zero(k);
     for (Index j = 0; j < k; ++j)
-      if (gram(j, j) + l2 > 0) d(j) = 1 / std::sqrt(gram(j, j) + l2);
+      if (gram(j, j) + l2 > kNoComponent<T>) d(j) = 1 / std::sqrt(gram(j, j) + l2);
     for (Index i = 0; i < k; ++i)
       for (Index j = 0; j < k; ++j)
         if (i != j) scaled(i, j) = gram(i, j) * d(i) * d(j);

@@ -258,34 +258,32 @@ class NmfDriver {
     return before - now <= detail::kStandstillPart * options_.tol * now;
   }
 
-  /// Components without any entry start again: H_j from the row of X that is explained least, W_j from zero.
+  /// A component that has died starts again: H_j from the row of X that is explained least, W_j from zero. One at a time: what
+  /// the first one explains, the next need not.
   void revive() {
-    if (!options_.w.none() || !options_.h.none()) return;
-    std::vector<Index> dead;
-    for (Index j = 0; j < gram_w_.cols(); ++j)
-      if (!(gram_w_(j, j) > 0) || !(gram_h_(j, j) > 0)) dead.push_back(j);
-    if (dead.empty() || report_.reseeded >= 3 * gram_w_.cols()) return;
-    const std::vector<Index> rows = least_explained(dead.size());
-    for (std::size_t d = 0; d < rows.size(); ++d) reseed(dead[d], rows[d]);
-    gram_h_ = gram<T>(h_.next.view());
+    if (!options_.w.none() || !options_.h.none() || report_.reseeded >= 3 * gram_w_.cols()) return;
+    for (Index j = 0; j < gram_w_.cols(); ++j) {
+      if (gram_w_(j, j) > kNoComponent<T> && gram_h_(j, j) > kNoComponent<T>) continue;
+      const std::optional<Index> row = least_explained();
+      if (row) reseed(j, *row);
+      return;
+    }
   }
 
-  /// Rows with the largest sums of X - W H', if they are more than rounding.
-  std::vector<Index> least_explained(std::size_t count) {
+  /// The row with the largest sum of X - W H', if that is more than rounding.
+  std::optional<Index> least_explained() {
     Block<T> ones(h_.next.rows(), 1), sums(w_.next.rows(), 1);
     for (Index i = 0; i < ones.rows(); ++i) ones(i, 0) = 1;
     x_->apply(BlockView<const T>(ones.view()), sums.view());
     const SmallMatrix totals = adjoint_product<T>(h_.next.view(), BlockView<const T>(ones.view()));
-    double largest = 0;
-    for (Index i = 0; i < sums.rows(); ++i) largest = std::max(largest, static_cast<double>(sums(i, 0)));
+    double whole = 0, most = 0;
+    for (Index i = 0; i < sums.rows(); ++i) whole = std::max(whole, static_cast<double>(sums(i, 0)));
     subtract_product<T>(w_.next.view(), totals, sums.view());
-    std::vector<Index> rows;
+    Index row = 0;
     for (Index i = 0; i < sums.rows(); ++i)
-      if (static_cast<double>(sums(i, 0)) > 1e3 * rounding() * largest) rows.push_back(i);
-    const auto more = [&](Index a, Index b) { return sums(a, 0) != sums(b, 0) ? sums(a, 0) > sums(b, 0) : a < b; };
-    std::sort(rows.begin(), rows.end(), more);
-    if (rows.size() > count) rows.resize(count);
-    return rows;
+      if (static_cast<double>(sums(i, 0)) > most) most = static_cast<double>(sums(i, 0)), row = i;
+    if (most <= 1e3 * rounding() * whole) return std::nullopt;
+    return row;
   }
 
   void reseed(Index j, Index row) {
@@ -297,6 +295,7 @@ class NmfDriver {
     subtract_product<T>(h_.next.view(), weights, rest.view());
     for (Index i = 0; i < rest.rows(); ++i) h_.next(i, j) = h_.last(i, j) = std::max(T(0), rest(i, 0));
     for (Index i = 0; i < unit.rows(); ++i) w_.next(i, j) = w_.last(i, j) = T(0);
+    gram_h_ = gram<T>(h_.next.view());
     ++report_.reseeded;
   }
 

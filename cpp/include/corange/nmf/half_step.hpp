@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "corange/linalg/blocks.hpp"
@@ -22,6 +23,11 @@ struct NmfPenalty {
   bool none() const { return l1 == 0 && l2 == 0; }
   double l1_of(Index row) const { return row_l1 ? l1 * row_l1[row] : l1; }
 };
+
+/// A component whose squared norm is below this, beside data of about 1, is dead: dividing by it would overflow.
+template <class T>
+inline constexpr double kNoComponent =
+    static_cast<double>(std::numeric_limits<T>::min()) / static_cast<double>(std::numeric_limits<T>::epsilon());
 
 /// Sums that half a step leaves behind; F is that of X Z, without penalties.
 struct HalfStep {

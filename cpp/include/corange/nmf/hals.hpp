@@ -77,7 +77,7 @@ struct HalsGram {
   HalsGram(const SmallMatrix& gram, double l2) : g(to_block<T>(gram)), inverse(static_cast<std::size_t>(gram.cols()), T(0)) {
     for (Index j = 0; j < gram.cols(); ++j) {
       g(j, j) = static_cast<T>(gram(j, j) + l2);
-      if (g(j, j) > 0) inverse[static_cast<std::size_t>(j)] = 1 / g(j, j);
+      if (gram(j, j) + l2 > kNoComponent<T>) inverse[static_cast<std::size_t>(j)] = 1 / g(j, j);
     }
   }
 };

@@ -179,7 +179,7 @@ class BlockPivoting {
       : k_(y.cols), f_(f), y_(y), penalty_(penalty), g_(k_, k_), scale_(static_cast<std::size_t>(k_), 0.0), sets_(y.rows, k_) {
     for (Index j = 0; j < k_; ++j) {
       const double diagonal = gram(j, j) + penalty.l2;
-      if (diagonal > std::numeric_limits<double>::min()) scale_[static_cast<std::size_t>(j)] = 1 / std::sqrt(diagonal);
+      if (diagonal > kNoComponent<T>) scale_[static_cast<std::size_t>(j)] = 1 / std::sqrt(diagonal);
     }
     for (Index i = 0; i < k_; ++i)
       for (Index j = 0; j < k_; ++j) g_(i, j) = i == j ? (scale(i) > 0 ? 1.0 : 0.0) : gram(i, j) * scale(i) * scale(j);
