@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from bench import data, memory
+from bench import data, memory, nmf_rows
 from bench.harness import Bar, CaseReport, Contender, Row, median, timed
 from bench.session import Case, Session
 
@@ -246,4 +246,5 @@ CASES: tuple[Case, ...] = (
     Case("start", "NNDSVDa of python_sources, rank 50", _start),
     Case("sweep", "the HALS sweep alone", _sweep),
     Case("memory", "peak memory, python_sources, rank 50", _memory),
+    *nmf_rows.CASES,
 )

@@ -1,4 +1,4 @@
-"""Losses beyond Frobenius and missing entries: gradients, monotone objectives, KKT, closed forms, recovery, bits."""
+"""Losses beyond Frobenius, and missing entries: gradients, monotone objectives, KKT, closed forms, bits."""
 
 import numpy as np
 import pytest

@@ -335,8 +335,10 @@ def shortfall(report: NMFReport) -> str | None:
     """Say what did not converge; None when there is nothing to warn of, as after a callback stopped it."""
     if report.converged or report.stopped in ("callback", "completed") or report.tol == 0.0:
         return None
+    where = "an objective that still falls"
+    if report.gradient == report.gradient:  # nan with missing entries, where the objective alone decides
+        where = f"a projected gradient of {report.gradient:.2g} of the first one, above tol={report.tol:g}"
     return (
-        f"{report.task} stopped after max_iter={report.iterations} iterations with a projected gradient of "
-        f"{report.gradient:.2g} of the first one, above tol={report.tol:g}. Raise max_iter or tol; "
-        "result.report has the details."
+        f"{report.task} stopped after max_iter={report.iterations} iterations with {where}. Raise max_iter "
+        "or tol; result.report has the details."
     )
