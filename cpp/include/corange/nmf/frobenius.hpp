@@ -13,7 +13,7 @@
 //
 // Cost an iteration: two products with X of k columns and 2 (m + n) k^2 flops a sweep. The objective costs nothing: it is
 // 1/2 (|| X ||^2 - 2 <H, F> + <W'W, H'H>), and when that has lost its digits it is computed anew (residual.hpp).
-// Memory: 2 (m + n) k + max(m, n) k numbers, and (m + n) k for the duals of ADMM.
+// Memory: the caller's factors and (m + n) k + max(m, n) k numbers, and (m + n) k for the duals of ADMM.
 // References: Gillis, Glineur 2012 (DOI 10.1162/NECO_a_00256); Ang, Gillis 2019, extrapolation (DOI 10.1162/neco_a_01157).
 #pragma once
 
@@ -85,14 +85,17 @@ class NmfDriver {
   }
 
  private:
-  /// A factor: the point that steps start from, and the last one that was accepted.
+  /// A factor: the point that steps start from, the last one that was accepted, in the caller's memory, and the dual.
   struct Factor {
-    Block<T> next, last, dual;
+    Block<T> next;
+    BlockView<T> last;
+    Block<T> dual;
   };
 
   Factor take(detail::FactorView<T> f) const {
     Factor factor;
     factor.next = Block<T>(f.rows, f.cols);
+    factor.last = {f.data, f.rows, f.cols, f.cols};  // not padded: for loops over single entries alone
     const T scale = static_cast<T>(std::ldexp(1.0, -exponent_));
     for (Index i = 0; i < f.rows; ++i)
       for (Index j = 0; j < f.cols; ++j) factor.next(i, j) = f.data[i * f.cols + j] * scale;
@@ -168,13 +171,10 @@ class NmfDriver {
 
   void iterate() {
     begin();
-    for (Factor* f : {&w_, &h_}) {
-      f->last = Block<T>(f->next.rows(), f->next.cols());
-      convert(BlockView<const T>(f->next.view()), f->last.view());
-    }
+    for (Factor* f : {&w_, &h_}) convert(BlockView<const T>(f->next.view()), f->last);
     report_.stopped = "max_iterations";
     for (Index i = 1; i <= options_.max_iterations && report_.stopped == "max_iterations"; ++i) advance(i);
-    convert(BlockView<const T>(h_.last.view()), h_.next.view());
+    convert(BlockView<const T>(h_.last), h_.next.view());
     balance();
     conclude(solve_exactly(true));
     report_.converged = report_.stopped == "converged";
@@ -192,7 +192,7 @@ class NmfDriver {
   /// One iteration: both half-steps, and what follows from the new objective.
   void advance(Index iteration) {
     const HalfStep w = half_step(true, iteration);
-    const double linear = extrapolate<T>(w_.next.view(), w_.last.view(), momentum_.beta(), options_.w);
+    const double linear = extrapolate<T>(w_.next.view(), w_.last, momentum_.beta(), options_.w);
     gram_w_ = gram<T>(w_.next.view());
     const HalfStep h = half_step(false, iteration);
     gram_h_ = gram<T>(h_.next.view());
@@ -203,7 +203,7 @@ class NmfDriver {
     const bool slow = best_ - objective < detail::kSlowPart * objective;
     best_ = std::min(best_, objective);
     record(iteration, objective, gradient);
-    extrapolate<T>(h_.next.view(), h_.last.view(), momentum_.beta(), options_.h);
+    extrapolate<T>(h_.next.view(), h_.last, momentum_.beta(), options_.h);
     momentum_.accepted();
     if (slow) leave_admm();
     if (momentum_.beta() > 0) gram_h_ = gram<T>(h_.next.view());
@@ -212,8 +212,8 @@ class NmfDriver {
 
   /// The objective rose: from the last accepted H, with less momentum; ADMM has done what it can.
   void step_back(Index iteration, double gradient) {
-    convert(BlockView<const T>(w_.last.view()), w_.next.view());
-    convert(BlockView<const T>(h_.last.view()), h_.next.view());
+    convert(BlockView<const T>(w_.last), w_.next.view());
+    convert(BlockView<const T>(h_.last), h_.next.view());
     gram_h_ = gram<T>(h_.next.view());
     momentum_.rejected();
     leave_admm();
