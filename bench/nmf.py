@@ -1,4 +1,4 @@
-"""Nonnegative factorization against scikit-learn: time to an error, errors at the end, starts, the sweep itself."""
+"""Nonnegative factorization against scikit-learn: time to an error, starts, the sweep itself."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def trace_corange(X: Any, seed: int, rank: int, **settings: Any) -> list[tuple[f
 
 
 def trace_sklearn(X: Any, seed: int, rank: int, stop: float) -> list[tuple[float, float]]:
-    """The same of scikit-learn's coordinate descent: its own loop, with the clock stopped for the errors.
+    """Do the same with scikit-learn's coordinate descent: its own loop, the clock stopped for the errors.
 
     Parameters
     ----------
@@ -229,11 +229,13 @@ def _memory(session: Session) -> CaseReport:
     row = Row(_OURS, contender.describe(), peak_extra_bytes=weight.get("extra"))
     factors = 8 * rank * sum(X.shape)
     used = None if row.peak_extra_bytes is None else row.peak_extra_bytes / factors
-    return CaseReport({"shape": list(X.shape), "rank": rank}, [row], [Bar("extra over (m + n) k numbers", 4, used)])
+    return CaseReport(
+        {"shape": list(X.shape), "rank": rank}, [row], [Bar("extra over (m + n) k numbers", 4, used)]
+    )
 
 
 def weigh(X: Any, seed: int, rank: int) -> Any:
-    """A few iterations: memory does not grow with them."""
+    """Run a few iterations: memory does not grow with them."""
     return corange(X, seed, rank, max_iter=5, tol=0.0)
 
 

@@ -5,10 +5,10 @@ import io
 import numpy as np
 import pytest
 import scipy.sparse
+import sklearn.decomposition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
-from sklearn.decomposition import NMF as PeerNMF
 from sklearn.decomposition import non_negative_factorization
 from threadpoolctl import threadpool_limits
 
@@ -45,9 +45,7 @@ def violation(Y, gradient):
 # ---- nonnegative least squares
 
 
-@given(
-    rows=st.integers(1, 40), k=st.integers(1, 20), extra=st.integers(0, 15), seed=st.integers(0, 2**20)
-)
+@given(rows=st.integers(1, 40), k=st.integers(1, 20), extra=st.integers(0, 15), seed=st.integers(0, 2**20))
 @settings(max_examples=60, deadline=None)
 def test_block_pivoting_equals_scipy_column_by_column(rows, k, extra, seed):
     rng = np.random.default_rng(seed)
@@ -205,7 +203,6 @@ def test_no_component_is_lost():
 
 def test_svd_starts_are_what_the_paper_says():
     X = product_of_uniform()
-    W, H = cr.nmf(X, 4, init="nndsvd", max_iter=1, tol=0, random_state=0)
     from corange._nmf._init import start
     from corange._nmf._problem import make_problem
 
@@ -311,7 +308,7 @@ def test_scikit_learn_does_depend_on_scale(scale):
     X = product_of_uniform(noise=0.3)
     expected = cr.nmf(X, 4, random_state=0).report.error
     try:
-        model = PeerNMF(4, init="nndsvda", random_state=0)
+        model = sklearn.decomposition.NMF(4, init="nndsvda", random_state=0)
         W = model.fit_transform(X * scale)
         theirs = np.linalg.norm(X - (W / scale) @ model.components_) / np.linalg.norm(X)
     except ValueError:

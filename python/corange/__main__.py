@@ -1,4 +1,4 @@
-"""The command line: ``corange svd``, ``nmf``, ``sketch``, ``info`` and ``demo``; also ``python -m corange``."""
+"""The command line: ``corange svd``, ``nmf``, ``sketch``, ``info``, ``demo``; also ``python -m corange``."""
 
 import argparse
 import importlib

@@ -17,6 +17,9 @@ INITS = ("auto", "nndsvd", "nndsvda", "nndsvdar", "random")
 
 # Residuals of singular triplets relative to the largest singular value: starts differ no more than by that.
 _SVD_TOL = 1e-3
+_OVERSAMPLE = (
+    2  # vectors of the basis, relative to the rank, beyond it: it would else take most of the memory
+)
 _W, _H, _FILL_W, _FILL_H = 2**64 - 21, 2**64 - 22, 2**64 - 23, 2**64 - 24  # streams of random numbers
 
 
@@ -30,7 +33,7 @@ def start(matrix: Matrix, rank: int, init: str, seed: int) -> tuple[Array, Array
     fill_in = _fill(matrix)
     for factor, stream in ((W, _FILL_W), (Ht, _FILL_H)):
         if init == "nndsvdar":
-            small = normal_rows(seed, stream, 0, *factor.shape, factor.dtype)
+            small = normal_rows(seed, stream, 0, factor.shape[0], rank, factor.dtype)
             np.abs(small, out=small)
             small *= factor.dtype.type(fill_in / 100.0)
             np.copyto(factor, small, where=factor == 0)
@@ -42,7 +45,7 @@ def start(matrix: Matrix, rank: int, init: str, seed: int) -> tuple[Array, Array
 
 
 def _fill(matrix: Matrix) -> float:
-    """Mean of X, as in the paper, for entries up to 1; for others in proportion, as factors are, to their root."""
+    """Mean of X, as in the paper, for entries up to 1; else in proportion to their root, as factors are."""
     scan = matrix.operator.scan()
     largest = 0.0 if scan is None else float(scan["max_abs"])
     mean = float(np.mean(matrix.operator.column_means()))
@@ -52,13 +55,11 @@ def _fill(matrix: Matrix) -> float:
 def _from_svd(matrix: Matrix, rank: int, seed: int) -> tuple[Array, Array]:
     """Nonnegative parts of singular vectors (Boutsidis, Gallopoulos 2008): for each pair the larger part."""
     size = min(rank, *matrix.shape)
-    options = svd_options(tol=_SVD_TOL, random_state=seed)
+    options = svd_options(tol=_SVD_TOL, oversample=_OVERSAMPLE * size, random_state=seed)
     U, s, Vt = decompose(matrix, size, check_finite=False, **options)
     V = Vt.T
-    positive, whole = (
-        [np.einsum("ij,ij->j", Y, Y, dtype=np.float64) for Y in pair]
-        for pair in ((np.maximum(U, 0), np.maximum(V, 0)), (U, V))
-    )
+    whole = [_squares(Y) for Y in (U, V)]
+    positive = [_squares(np.maximum(Y, 0)) for Y in (U, V)]
     negative = [np.maximum(w - p, 0.0) for w, p in zip(whole, positive, strict=True)]
     flip = negative[0] * negative[1] > positive[0] * positive[1]
     scales = []
@@ -77,6 +78,12 @@ def _from_svd(matrix: Matrix, rank: int, seed: int) -> tuple[Array, Array]:
         np.maximum(Z, 0, out=Z)
         factors.append(Z)
     return factors[0], factors[1]
+
+
+def _squares(Y: Array) -> npt.NDArray[np.float64]:
+    """Squared norms of columns."""
+    squares: npt.NDArray[np.float64] = np.einsum("ij,ij->j", Y, Y, dtype=np.float64)
+    return squares
 
 
 def _random(matrix: Matrix, rank: int, seed: int) -> tuple[Array, Array]:

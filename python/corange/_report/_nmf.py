@@ -10,7 +10,7 @@ __all__ = ["NMFIteration", "NMFReport"]
 
 
 class NMFIteration(NamedTuple):
-    """What the callback of `corange.nmf` is given after each iteration, and what a report's history is made of.
+    """What the callback of `corange.nmf` is given after each iteration, and a report's history is made of.
 
     Attributes
     ----------
@@ -105,7 +105,9 @@ class NMFReport:
 
     def __str__(self) -> str:
         state = "converged" if self.converged else f"NOT converged: {self.stopped}"
-        work = f"{counted(self.passes, 'pass', 'passes')} over X, {self.products} products, {self.seconds:.3g} s"
+        work = (
+            f"{counted(self.passes, 'pass', 'passes')} over X, {self.products} products, {self.seconds:.3g} s"
+        )
         lines = [
             f"{self.task} of a {self.matrix}",
             f"  status     {state}, {counted(self.iterations, 'iteration')}",

@@ -145,8 +145,7 @@ class NmfDriver {
   double solve_exactly(bool for_w) {
     Factor& y = for_w ? w_ : h_;
     const BlockView<T> f = multiply_data(for_w);
-    const HalfStep s =
-        nnls_half_step<T>(for_w ? gram_h_ : gram_w_, f, y.next.view(), for_w ? options_.w : options_.h);
+    const HalfStep s = nnls_half_step<T>(for_w ? gram_h_ : gram_w_, f, y.next.view(), for_w ? options_.w : options_.h);
     (for_w ? gram_w_ : gram_h_) = gram<T>(y.next.view());
     return s.cross;
   }
@@ -157,15 +156,15 @@ class NmfDriver {
     const NmfPenalty& penalty = for_w ? options_.w : options_.h;
     const BlockView<T> f = multiply_data(for_w);
     if (solver_ == NmfSolver::bpp) return nnls_half_step<T>(g, f, y.next.view(), penalty);
-    if (solver_ == NmfSolver::admm)
-      return admm_half_step<T>(g, f, y.next.view(), y.dual.view(), penalty, iteration == 1);
+    if (solver_ == NmfSolver::admm) return admm_half_step<T>(g, f, y.next.view(), y.dual.view(), penalty, iteration == 1);
     return hals_half_step<T>(g, f, y.next.view(), penalty, sweeps(for_w));
   }
 
   /// 1 + half of what a product costs in units of a sweep.
   Index sweeps(bool for_w) const {
     const double k = static_cast<double>(w_.next.cols());
-    const double mine = static_cast<double>((for_w ? w_ : h_).next.rows()), other = static_cast<double>((for_w ? h_ : w_).next.rows());
+    const double mine = static_cast<double>((for_w ? w_ : h_).next.rows()),
+                 other = static_cast<double>((for_w ? h_ : w_).next.rows());
     return 1 + static_cast<Index>(0.5 * (1 + (x_->entries() + other * k) / (mine * k + mine)));
   }
 
@@ -183,7 +182,9 @@ class NmfDriver {
   void begin() {
     solver_ = options_.solver;
     momentum_ = Momentum(options_.extrapolate && solver_ != NmfSolver::admm);
-    report_.method = solver_ == NmfSolver::hals ? "accelerated HALS" : solver_ == NmfSolver::bpp ? "block principal pivoting" : "ADMM";
+    report_.method = solver_ == NmfSolver::hals  ? "accelerated HALS"
+                     : solver_ == NmfSolver::bpp ? "block principal pivoting"
+                                                 : "ADMM";
     if (momentum_.beta() > 0) report_.method += ", extrapolated";
     if (solver_ != NmfSolver::admm) return;
     for (Factor* f : {&w_, &h_}) f->dual = Block<T>(f->next.rows(), f->next.cols());
