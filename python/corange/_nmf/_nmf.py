@@ -144,8 +144,9 @@ def nmf(
     extrapolation [3]_; or ADMM [4]_, then block principal pivoting [5]_. The last step solves for W exactly,
     so that `NMFResult.project` of the same rows gives the same W. Components that die are started again.
 
-    An iteration costs two products with X of `rank` columns and ``2 * (m + n) * rank**2`` flops a sweep; the objective comes for free, and is computed entry by entry when its relative value is below about
-    1e-14 (float64). Memory: about ``4 * (m + n) * rank`` numbers; "admm" takes half as much again.
+    An iteration costs two products with X of `rank` columns and ``2 * (m + n) * rank**2`` flops a sweep; the
+    objective comes for free, and is computed entry by entry where rounding would hide it, at relative errors
+    below about 2e-7 (float64). Memory: about ``4 * (m + n) * rank`` numbers; "admm" takes half as much again.
 
     References
     ----------
