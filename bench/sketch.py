@@ -109,6 +109,55 @@ def fast_jl(session: Session) -> CaseReport:
     return CaseReport({"shape": list(shape), "size": size}, rows, bars, "sklearn GaussianRandomProjection")
 
 
+def sparse_step(task: dict[str, Any], seed: int, density: str) -> np.ndarray:
+    """Multiply data that are mixed already with the sparse matrix of a FastJL."""
+    from corange import _core
+
+    P, X = task[density], task["mixed"]
+    out = np.empty((X.shape[0], P.shape[0]), X.dtype)
+    _core.sparse_rows_apply(P.indptr, P.indices, P.data, P.shape[1], None, X, 0, out)
+    return out
+
+
+def sparser(session: Session) -> CaseReport:
+    """Time the sparse step for 10**5 points and eps = 0.1 on some of them: it takes as long for each."""
+    import corange as cr
+
+    points, eps = 100_000, 0.1
+    shape = session.size(2000, 100), session.size(16_384, 1024)
+    size = session.size(int(cr.johnson_lindenstrauss_min_dim(points, eps=eps)), 200)
+    X = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    # The variance of a squared norm, 2 / size for a dense matrix, grows by 3 (1/q - 1) sum z**4 / size: by a
+    # third with c = 1, and by a sixth with c = 2.
+    densities = {"c = 1": ("auto", 1.0), "c = 2": ("auto", 2.0), "classical": ("classical", 1.0)}
+    sketches = {
+        name: cr.sketching.FastJL(size, shape[1], density=density, constant=c, points=points, random_state=0)
+        for name, (density, c) in densities.items()
+    }
+    task: dict[str, Any] = {name: S._rows(X.dtype) for name, S in sketches.items()}
+    task["mixed"] = cr.fwht(X * sketches["classical"]._signs(X.dtype), norm="none")
+    rows = _race(
+        session,
+        [Contender(name, sparse_step, "task", {"density": name}) for name in sketches],
+        {"task": task},
+        _distortion(X),
+    )
+    new, old = _row(rows, "c = 2"), _row(rows, "classical")
+    worse = new.errors["distortion"] / old.errors["distortion"] if new and old and old.errors else None
+    bars = [
+        Bar(
+            "speed with c = 2 over that with the classical density",
+            2.0,
+            _ratio(rows, "classical", "c = 2"),
+            True,
+        ),
+        Bar("distortion with c = 2 over that with the classical density", 1.1, worse),
+    ]
+    facts = {"shape": list(shape), "size": size, "points": points, "eps": eps}
+    facts |= {f"density, {name}": S.density for name, S in sketches.items()}
+    return CaseReport(facts, rows, bars, "classical")
+
+
 def sparse_sign(session: Session) -> CaseReport:
     """Tall dense data to few rows."""
     shape, size = (session.size(200_000, 2000), session.size(200, 20)), session.size(2000, 100)
@@ -192,6 +241,9 @@ CASES: tuple[Case, ...] = (
     Case("fwht-batch", "Walsh-Hadamard transforms, 20000 of length 4096, float32", fwht_batch),
     Case("fwht-single", "Walsh-Hadamard transforms of lengths 2^10 to 2^20, one thread", fwht_single),
     Case("fast-jl", "random projection 20000 x 4096 to 512 columns, float32", fast_jl),
+    Case(
+        "sparser", "sparse step of FastJL for 10^5 points, eps = 0.1, against the classical density", sparser
+    ),
     Case("sparse-sign", "200000 x 200 to 2000 rows", sparse_sign),
     Case("gaussian", "random projection of the Python sources to 100 columns", gaussian),
     *products_sketch.CASES,

@@ -7,7 +7,16 @@ author = "The corange developers"
 copyright = f"2026, {author}"
 release = version = metadata.version("corange")
 
-extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
+extensions = [
+    "matplotlib.sphinxext.plot_directive",
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+]
+plot_formats = ["svg"]
+plot_html_show_formats = False
+plot_html_show_source_link = False
 myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 3
 

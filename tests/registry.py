@@ -26,7 +26,7 @@ class Entry:
 
     `run(A, seed)` returns arrays; array i is multiplied by c ** powers[i] when A is. Without `certain_rank`,
     the rank is chosen by an error, which for an operator is a bound that holds with high probability, not a
-    value. `nonnegative` entries are given matrices without signs.
+    value. `domain` is what matrices it takes: "any", "definite" (positive semidefinite) or "nonnegative".
     """
 
     name: str
@@ -36,7 +36,7 @@ class Entry:
     accepts: frozenset[str] = frozenset({"dense", "sparse", "operator", "rows"})
     minimum: tuple[int, int] = (1, 1)
     certain_rank: bool = True
-    nonnegative: bool = False
+    domain: str = "any"
 
     def __str__(self) -> str:
         return self.name
@@ -82,11 +82,29 @@ def _pca(A: Any, seed: int) -> Arrays:
     return scores, model.components_, model.singular_values_, model.mean_
 
 
+def _update(change: str) -> Callable[[Any, int], Arrays]:
+    """A matrix appended to an SVD in proportion to it, so that scaling the matrix scales all."""
+
+    def run(A: Any, seed: int) -> Arrays:
+        first = cr.svd(A, _rank(A), random_state=seed)
+        return tuple(cr.update_svd(first, **{change: A}, random_state=seed))
+
+    return run
+
+
 def _matmul_sketch(A: Any, seed: int) -> Arrays:
     rows = np.shape(A)[0] if np.ndim(A) or hasattr(A, "shape") else 1
     B = np.random.default_rng(1).standard_normal((max(rows, 1), 3), dtype=np.float32)
     product, error = cr.matmul_sketch(A, B, 40, random_state=seed)
     return product, np.array(error)
+
+
+def _nystrom(A: Any, seed: int) -> Arrays:
+    return tuple(cr.nystrom(A, _rank(A), random_state=seed))
+
+
+def _fastrp(A: Any, seed: int) -> Arrays:
+    return (cr.FastRP(5, random_state=seed).fit_transform(A),)
 
 
 def _generalized_nystrom(A: Any, seed: int) -> Arrays:
@@ -112,14 +130,14 @@ def _precision(A: Any) -> type:
     return np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64
 
 
-def _sketch(kind: str) -> Callable[[Any, int], Arrays]:
-    return lambda A, seed: (cr.sketch(A, 4, kind=kind, axis=1, random_state=seed),)
-
-
 def _width(A: Any) -> int:
     """Four, or what the matrix has of columns."""
     shape = np.shape(A)
     return min(4, shape[1]) if len(shape) == 2 and 0 not in shape else 1
+
+
+def _sketch(kind: str) -> Callable[[Any, int], Arrays]:
+    return lambda A, seed: (cr.sketch(A, _width(A), kind=kind, axis=1, random_state=seed),)
 
 
 def _projection(A: Any, seed: int) -> Arrays:
@@ -133,6 +151,25 @@ def _sparse_projection(A: Any, seed: int) -> Arrays:
 
 def _fast_projection(A: Any, seed: int) -> Arrays:
     return (cr.FastJL(_width(A), random_state=seed).fit_transform(A),)
+
+
+def _nystroem(A: Any, seed: int) -> Arrays:
+    """A kernel of distances relative to the size of the data, so that scaling them changes nothing."""
+    entries = np.abs(A.data if hasattr(A, "indptr") else A)
+    size = float(entries.sum(dtype=np.float64)) / max(1, np.shape(A)[0])
+    model = cr.Nystroem(
+        "laplacian",
+        gamma=1.0 / (size or 1.0),
+        n_components=_rank(A),
+        landmarks="rpcholesky",
+        random_state=seed,
+    )
+    features = model.fit_transform(A)
+    return features, _dense(model.components_)
+
+
+def _dense(A: Any) -> np.ndarray:
+    return A if isinstance(A, np.ndarray) else A.toarray()
 
 
 def _targets(A: Any) -> np.ndarray:
@@ -149,8 +186,70 @@ def _lstsq_sketch(A: Any, seed: int) -> Arrays:
     return (cr.lstsq(A, _targets(A), method="sketch", random_state=seed).x,)
 
 
+def _lstsq_approximate(A: Any, seed: int) -> Arrays:
+    """Sketch and solve, which tall matrices can; others are for the default method."""
+    shape = np.shape(A)
+    wide = len(shape) == 2 and shape[0] < shape[1]
+    method = "auto" if wide else "sketch-and-solve"
+    return (cr.lstsq(A, _targets(A), method=method, random_state=seed).x,)
+
+
+def _ridge(A: Any, seed: int) -> Arrays:
+    """Without a penalty, so that x scales exactly; another one would have to be scaled too."""
+    return (cr.ridge(A, _targets(A), 0.0, random_state=seed).x,)
+
+
+def _ridge_regression(A: Any, seed: int) -> Arrays:
+    return (cr.SketchedRidge(0.0, random_state=seed).fit(A, _targets(A)).coef_,)
+
+
 def _linear_regression(A: Any, seed: int) -> Arrays:
     return (cr.SketchedLinearRegression(random_state=seed).fit(A, _targets(A)).coef_,)
+
+
+def _separable(method: str) -> Callable[[Any, int], Arrays]:
+    def run(A: Any, seed: int) -> Arrays:
+        result = cr.separable_nmf(A, _rank(A), method=method)
+        return (*result, result.columns)
+
+    return run
+
+
+def _kl(A: Any, seed: int) -> Arrays:
+    options = {"loss": "kullback-leibler", "tol": 0, "max_iter": 5, "init": "random", "random_state": seed}
+    return (cr.nmf(A, _rank(A), **options).reconstruct(),)
+
+
+def _masked(A: Any, seed: int) -> Arrays:
+    model = cr.MaskedNMF(_rank(A), tol=0, max_iter=5, random_state=seed).fit(A)
+    return (model.row_factors_ @ model.components_,)
+
+
+def _minibatch(A: Any, seed: int) -> Arrays:
+    model = cr.MiniBatchNMF(_rank(A), tol=0, max_iter=2, init="random", random_state=seed)
+    return (model.fit_transform(A) @ model.components_,)
+
+
+def _cur(method: str, core: str) -> Callable[[Any, int], Arrays]:
+    def run(A: Any, seed: int) -> Arrays:
+        result = cr.cur(A, _rank(A), method=method, core=core, random_state=seed)
+        return result.coefficients, result.U, result.reconstruct()
+
+    return run
+
+
+def _interpolative(axis: int | None) -> Callable[[Any, int], Arrays]:
+    def run(A: Any, seed: int) -> Arrays:
+        result = cr.interpolative(A, _rank(A), axis=axis, random_state=seed)
+        factors = result.factors[1:] if axis is not None else (result.P, result.W)
+        return (*factors, result.reconstruct())
+
+    return run
+
+
+def _cur_estimator(A: Any, seed: int) -> Arrays:
+    model = cr.CUR(_width(A), random_state=seed).fit(A)
+    return (model.components_,)
 
 
 def _nmf(solver: str) -> Callable[[Any, int], Arrays]:
@@ -177,22 +276,51 @@ ENTRIES = [
     Entry("range_finder", _range_finder, (0,)),
     Entry("estimate_norm", _estimate_norm, (1,)),
     Entry("matmul_sketch", _matmul_sketch, (1, 1), accepts=frozenset({"dense", "sparse", "rows"})),
+    Entry("nystrom", _nystrom, (1, 0), square=True, domain="definite"),
     Entry("generalized_nystrom", _generalized_nystrom, (0, 1, 0)),
     Entry("StreamingSVD", _streaming_svd, (0, 1, 0)),
     Entry("FrequentDirections", _frequent_directions, (1, 2), accepts=frozenset({"dense", "sparse", "rows"})),
+    Entry("cur", _cur("qr", "projection"), (0, -1, 1)),
+    Entry("cur(method='leverage')", _cur("leverage", "projection"), (0, -1, 1)),
+    Entry("cur(method='farthest', core='cross')", _cur("farthest", "cross"), (0, -1, 1)),
+    Entry("interpolative", _interpolative(1), (0, 1)),
+    Entry("interpolative(axis=0)", _interpolative(0), (0, 1)),
+    Entry("interpolative(axis=None)", _interpolative(None), (0, 0, 1)),
+    Entry("CUR", _cur_estimator, (0,), accepts=_IN_MEMORY),
     Entry("lstsq", _lstsq, (-1,)),
     Entry("lstsq(method='sketch')", _lstsq_sketch, (-1,)),
+    Entry("lstsq(method='sketch-and-solve')", _lstsq_approximate, (-1,)),
+    Entry("ridge", _ridge, (-1,)),
+    Entry("SketchedRidge", _ridge_regression, (-1,), accepts=_IN_MEMORY, minimum=(2, 1)),
     Entry("SketchedLinearRegression", _linear_regression, (-1,), accepts=_IN_MEMORY, minimum=(2, 1)),
-    Entry("nmf", _nmf("hals"), (0.5, 0.5), accepts=_ENTRIES, nonnegative=True),
-    Entry("nmf(solver='bpp')", _nmf("bpp"), (0.5, 0.5), accepts=_ENTRIES, nonnegative=True),
-    Entry("nmf(solver='admm')", _nmf("admm"), (0.5, 0.5), accepts=_ENTRIES, nonnegative=True),
-    Entry("NMF", _nmf_estimator, (0.5, 0.5), accepts=_IN_MEMORY, nonnegative=True),
+    Entry("nmf", _nmf("hals"), (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
+    Entry("nmf(solver='bpp')", _nmf("bpp"), (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
+    Entry("nmf(solver='admm')", _nmf("admm"), (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
+    Entry("NMF", _nmf_estimator, (0.5, 0.5), accepts=_IN_MEMORY, domain="nonnegative"),
+    Entry("update_svd(rows)", _update("rows"), (0, 1, 0)),
+    Entry("update_svd(columns)", _update("columns"), (0, 1, 0), accepts=_IN_MEMORY),
     Entry("TruncatedSVD", _truncated_svd, (1, 0, 1), accepts=_IN_MEMORY, minimum=(1, 2)),
     Entry("PCA", _pca, (1, 0, 1, 1), accepts=_IN_MEMORY, minimum=(2, 1)),
+    Entry("separable_nmf", _separable("spa"), (1, 0, 0), accepts=_IN_MEMORY, domain="nonnegative"),
+    Entry(
+        "separable_nmf(method='snpa')",
+        _separable("snpa"),
+        (1, 0, 0),
+        accepts=_IN_MEMORY,
+        domain="nonnegative",
+    ),
+    Entry("nmf(loss='kullback-leibler')", _kl, (1,), accepts=_IN_MEMORY, domain="nonnegative"),
+    Entry("MaskedNMF", _masked, (1,), accepts=_IN_MEMORY, domain="nonnegative"),
+    Entry("MiniBatchNMF", _minibatch, (1,), accepts=_IN_MEMORY, domain="nonnegative"),
     Entry("sketch(sparse-sign)", _sketch("sparse-sign"), (1,)),
     Entry("sketch(gaussian)", _sketch("gaussian"), (1,)),
-    Entry("sketch(fastjl)", _sketch("fastjl"), (1,)),
+    *(
+        Entry(f"sketch({kind})", _sketch(kind), (1,))
+        for kind in ("fastjl", "srht", "very-sparse", "countsketch", "rademacher")
+    ),
+    Entry("FastRP", _fastrp, (0,), square=True, accepts=_IN_MEMORY, domain="nonnegative"),
     Entry("GaussianRandomProjection", _projection, (1,), accepts=_IN_MEMORY),
     Entry("SparseRandomProjection", _sparse_projection, (1,), accepts=_IN_MEMORY),
+    Entry("Nystroem", _nystroem, (0, 1), accepts=_IN_MEMORY),
     Entry("FastJL", _fast_projection, (1,), accepts=_IN_MEMORY),
 ]

@@ -126,6 +126,29 @@ class TestSvd:
         assert capsys.readouterr().err == "corange: interrupted\n"
 
 
+class TestCur:
+    @pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+    def test_columns_and_rows_are_printed_and_saved(self, folder, capsys, name):
+        assert main(["cur", write(folder, name), "--rank", "5", "--rows", "7", "--out", "r.npz"]) == 0
+        out = capsys.readouterr().out
+        result = cr.load("r.npz")
+        assert "cur of rank 5 of a 120 x 80" in out
+        assert f"columns    {' '.join(map(str, result.columns))}\n" in out
+        assert f"rows       {' '.join(map(str, result.rows))}\n" in out
+        np.testing.assert_array_equal(np.asarray(result.C @ np.eye(5)), A.toarray()[:, result.columns])
+
+    def test_error_and_core(self, folder, capsys):
+        assert main(["cur", write(folder, "a.npz"), "--error", "0.5", "--out", "r"]) == 0
+        result = cr.load(folder / "r.npz")
+        assert np.linalg.norm(A.toarray() - result.reconstruct()) <= 0.5 * np.linalg.norm(A.toarray())
+        assert main(["cur", "a.npz", "--rank", "5", "--core", "cross", "--method", "lu"]) == 0
+        assert "cross core" in capsys.readouterr().out
+
+    def test_bad_arguments(self, folder, capsys):
+        assert main(["cur", write(folder, "a.npz"), "--rank", "5", "--method", "magic"]) != 0
+        assert "method must be one of 'qr'" in capsys.readouterr().err
+
+
 class TestInfo:
     @pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.mtx"])
     def test_facts_about_a_matrix(self, folder, capsys, name):

@@ -6,6 +6,7 @@ import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import corange as cr
 from corange.sketching import FrequentDirections
 from corange.testing import matrix_with_spectrum
 
@@ -127,3 +128,18 @@ def test_refusals():
     with pytest.raises(ValueError, match="size must be an integer of at least 1"):
         FrequentDirections(0)
     assert repr(directions) == "FrequentDirections(size=5, 300 rows of 40 columns)"
+
+
+@pytest.mark.parametrize("rows", [0, 7, 100])
+def test_rows_go_on_from_a_file_with_the_same_bits(tmp_path, rows):
+    A = np.random.default_rng(0).standard_normal((150, 20)).astype(np.float32)
+    sketch = FrequentDirections(6)
+    if rows:
+        sketch.partial_fit(A[:rows])
+    sketch.save(tmp_path / "rows.npz")
+    loaded = cr.load(tmp_path / "rows.npz")
+    (B, bound), (C, other) = (s.partial_fit(A[rows:]).result() for s in (sketch, loaded))
+    assert B.dtype == np.float32
+    assert np.array_equal(B, C)
+    assert bound == other
+    assert (loaded.n_rows, loaded.norm_fro, loaded.shrinkage) == (150, sketch.norm_fro, sketch.shrinkage)

@@ -90,3 +90,14 @@ def test_out_may_not_overlap_or_be_read_only():
     frozen.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
         cr.fwht(np.ones(4), out=frozen)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(4096, 40), (8192, 17), (3, 4096, 35), (1024, 100)])
+def test_long_columns_side_by_side_have_the_bits_of_rows(shape, dtype):
+    X = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    wanted = cr.fwht(np.ascontiguousarray(np.moveaxis(X, -2, -1)))
+    Y = cr.fwht(X, axis=-2)
+    assert np.array_equal(np.moveaxis(Y, -2, -1), wanted)
+    assert cr.fwht(X, axis=-2, out=X) is X
+    assert np.array_equal(X, Y)

@@ -5,9 +5,10 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import corange as cr
-from corange.plotting import ConvergenceDisplay, ResidualDisplay, ScreeDisplay
+from corange.plotting import ConvergenceDisplay, ResidualDisplay, ScreeDisplay, SelectionDisplay
 
 plt = pytest.importorskip("matplotlib.pyplot")
 
@@ -89,3 +90,16 @@ def test_without_matplotlib_the_message_names_the_extra():
         "else: raise SystemExit('no error')"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_selection_display_marks_the_chosen_rows_and_columns():
+    A = np.random.default_rng(0).standard_normal((30, 20))
+    for matrix in (A, scipy.sparse.csr_array(A)):
+        result = cr.cur(matrix, 3, random_state=0)
+        display = SelectionDisplay.from_result(result, matrix)
+        drawn = sorted(segment[0][0] for segment in display.line_.get_segments())
+        assert drawn == sorted(result.columns)
+    with pytest.raises(ValueError, match="A has shape"):
+        SelectionDisplay.from_result(result, A.T)
+    with pytest.raises(TypeError, match="rows and columns"):
+        SelectionDisplay.from_result(cr.svd(A, 2), A)

@@ -20,21 +20,29 @@ THREADS = (1, 2, 3, 7)
 every = pytest.mark.parametrize("entry", ENTRIES, ids=str)
 
 
+def admissible(entry, A):
+    """A, or a matrix much like it in the domain of the entry: diagonally dominant, or nonnegative."""
+    if entry.domain == "definite":
+        dominant = np.abs(A).sum(axis=1)
+        return A + (scipy.sparse.diags_array(dominant) if scipy.sparse.issparse(A) else np.diag(dominant))
+    return abs(A) if entry.domain == "nonnegative" else A
+
+
 def matrix(entry, rows=1500, cols=200, dtype=np.float64):
     """A dense matrix of slowly falling singular values, large enough that loops have many tasks."""
     rng = np.random.default_rng(3)
     if entry.square:
         G = rng.standard_normal((cols, 60))
-        return np.ascontiguousarray((G / np.arange(1, 61)) @ G.T, dtype=dtype)
+        return np.ascontiguousarray(admissible(entry, (G / np.arange(1, 61)) @ G.T), dtype=dtype)
     A = (rng.standard_normal((rows, 60)) / np.arange(1, 61)) @ rng.standard_normal((60, cols))
     A += 0.01 * rng.standard_normal((rows, cols))
-    return np.ascontiguousarray(np.abs(A) if entry.nonnegative else A, dtype=dtype)
+    return np.ascontiguousarray(admissible(entry, A), dtype=dtype)
 
 
 def sparse_matrix(entry, rows=3000, cols=400):
     A = scipy.sparse.random_array((rows, cols), density=0.02, rng=5, format="csr")
-    A.data = np.abs(A.data - 0.2) if entry.nonnegative else A.data - 0.2
-    return scipy.sparse.csr_array(A[:cols] + A[:cols].T) if entry.square else A
+    A.data -= 0.2
+    return scipy.sparse.csr_array(admissible(entry, A[:cols] + A[:cols].T if entry.square else A))
 
 
 def same(first, second):
@@ -155,7 +163,10 @@ def test_scaling_by_powers_of_two_scales_the_answer_exactly(entry, dtype, expone
 )
 def test_precision_in_is_precision_out(entry, given, returned):
     A = np.random.default_rng(0).integers(0, 2, (40, 30)).astype(given)
-    A = np.maximum(A[:30], A[:30].T) if entry.square else A
+    if entry.square:
+        A = np.maximum(A[:30], A[:30].T)
+    if entry.domain == "definite":
+        A = np.eye(30, dtype=given)
     if entry.name == "estimate_norm":
         assert entry.run(A, 0)[0] > 0
         return
@@ -200,7 +211,7 @@ def test_matrices_at_the_edge(entry, dtype):
             continue
         if entry.name == "PCA" and np.ptp(A, axis=0).max() == 0:
             continue
-        for array in entry.run((np.abs(A) if entry.nonnegative else A).astype(dtype), 0):
+        for array in entry.run(admissible(entry, A).astype(dtype), 0):
             assert np.isfinite(array).all(), name
 
 

@@ -346,3 +346,17 @@ def test_results_are_saved_and_printed(method, tmp_path):
 def test_bad_arguments_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call(StreamingSVD((120, 60), 6, random_state=0))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_stream_goes_on_from_a_file_with_the_same_bits(tmp_path, dtype):
+    A = np.random.default_rng(0).standard_normal((90, 40)).astype(dtype)
+    make = cr.sketching.StreamingSVD((90, 40), 5, core_size=60, dtype=dtype, random_state=2**64 - 1)
+    stream = make.partial_fit(A[:50])
+    stream.save(tmp_path / "stream.npz")
+    loaded = cr.load(tmp_path / "stream.npz")
+    assert repr(loaded) == repr(stream)
+    results = [s.partial_fit(A[50:], row=50).result() for s in (stream, loaded)]
+    assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))
+    other = cr.sketching.StreamingSVD((90, 40), 5, core_size=60, dtype=dtype, random_state=2**64 - 1)
+    assert loaded.merge(other.partial_fit(A)).updates == 3

@@ -30,26 +30,45 @@ void random_block(const std::string& kind, std::uint64_t seed, std::uint64_t str
     fill_random<double>(kind, {seed, stream}, row0, col0, out);
 }
 
-/// out = orthonormal basis of the columns of x; returns how many are not random fill.
+/// out = orthonormal basis of the columns of x.
 template <class T>
-Index basis_of(const py::array& x, const py::array& out) {
+OrthonormalFactor basis_of(const py::array& x, const py::array& out) {
   if (!py::isinstance<py::array_t<T, py::array::c_style>>(x) || x.ndim() != 2)
     throw py::value_error("X must be a C-contiguous matrix");
   const Index rows = x.shape(0), cols = x.shape(1);
   const BlockView<const T> source{static_cast<const T*>(x.data()), rows, cols, cols};
   const BlockView<T> target{writable<T>(out, rows, cols, "out"), rows, cols, cols};
   const py::gil_scoped_release release;
-  Block<T> q(rows, cols);
+  Block<T> q(overwritten, rows, cols);
   convert(source, q.view());
-  const auto factor = orthonormalize<T>(q.view(), {0, 0});
+  OrthonormalFactor factor = orthonormalize<T>(q.view(), {0, 0});
   convert(q.view(), target);
-  return cols - static_cast<Index>(factor.dependent.size());
+  return factor;
+}
+
+OrthonormalFactor basis_of_any(const py::array& x, const py::array& out) {
+  return py::isinstance<py::array_t<float>>(x) ? basis_of<float>(x, out) : basis_of<double>(x, out);
+}
+
+/// Returns how many columns are not random fill.
+Index orthonormalize_array(const py::array& x, const py::array& out) {
+  return static_cast<Index>(x.shape(1)) - static_cast<Index>(basis_of_any(x, out).dependent.size());
+}
+
+/// Returns R with x = out R.
+py::array_t<double> orthonormal_factor(const py::array& x, const py::array& out) {
+  const SmallMatrix r = basis_of_any(x, out).R;
+  py::array_t<double> result({r.rows(), r.cols()});
+  auto entries = result.mutable_unchecked<2>();
+  for (Index i = 0; i < r.rows(); ++i)
+    for (Index j = 0; j < r.cols(); ++j) entries(i, j) = r(i, j);
+  return result;
 }
 
 /// Q = orth((A A')^power A Omega), orthonormalized after every product.
 template <class T>
 void range_of(const LinearOperator& a, Index power, std::uint64_t seed, BlockView<T> out) {
-  Block<T> x(a.cols(), out.cols), y(a.rows(), out.cols);
+  Block<T> x(overwritten, a.cols(), out.cols), y(overwritten, a.rows(), out.cols);
   detail::fill_random_columns<T>(x.view(), {seed, 1});
   a.apply(BlockView<const T>(x.view()), y.view());
   for (Index p = 0; p < power; ++p) {
@@ -79,12 +98,8 @@ void register_linalg(py::module_& m) {
   using namespace py::literals;
   m.def("philox4x32", &philox4x32, "counter"_a, "key"_a);
   m.def("random_block", &random_block, "kind"_a, "seed"_a, "stream"_a, "row0"_a, "col0"_a, "out"_a);
-  m.def(
-      "orthonormalize",
-      [](const py::array& x, const py::array& out) {
-        return py::isinstance<py::array_t<float>>(x) ? basis_of<float>(x, out) : basis_of<double>(x, out);
-      },
-      "X"_a, "out"_a);
+  m.def("orthonormalize", &orthonormalize_array, "X"_a, "out"_a);
+  m.def("orthonormal_factor", &orthonormal_factor, "X"_a, "out"_a);
   m.def("range_finder", &range_finder, "op"_a, "power"_a, "seed"_a, "out"_a);
 }
 

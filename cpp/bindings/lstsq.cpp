@@ -16,6 +16,13 @@ LstsqMethod method_of(const std::string& name) {
   throw py::value_error("method must be 'auto', 'gram', 'sketch' or 'sketch-and-solve'");
 }
 
+DenseSketch sketch_of(const std::string& name) {
+  if (name == "auto") return DenseSketch::automatic;
+  if (name == "gaussian") return DenseSketch::gaussian;
+  if (name == "srht") return DenseSketch::srht;
+  throw py::value_error("sketch must be 'auto', 'srht' or 'gaussian'");
+}
+
 std::function<bool(const LstsqProgress&)> callback_of(const py::object& callback) {
   if (callback.is_none()) return nullptr;
   return [callback](const LstsqProgress& p) {
@@ -37,8 +44,8 @@ py::dict to_dict(const LstsqReport& r) {
 }
 
 py::dict lstsq_of(const Operator& a, const py::array& b, const py::array& x, const std::string& method, double alpha, double tol,
-                  std::optional<double> rcond, std::optional<Index> size, std::uint64_t seed, bool check_finite,
-                  const py::object& callback) {
+                  std::optional<double> rcond, const std::string& sketch, std::optional<Index> size, std::uint64_t seed,
+                  bool check_finite, const py::object& callback) {
   const auto targets = exactly<double>(b, "b");
   if (targets.ndim() != 2 || targets.shape(0) != a.core->rows()) throw py::value_error("b must have a row for each row of A");
   const auto item = static_cast<Index>(sizeof(double));
@@ -50,6 +57,7 @@ py::dict lstsq_of(const Operator& a, const py::array& b, const py::array& x, con
   options.alpha = alpha;
   options.tol = tol;
   options.rcond = rcond;
+  options.sketch = sketch_of(sketch);
   options.size = size;
   options.seed = seed;
   options.check_finite = check_finite;
@@ -66,8 +74,8 @@ py::dict lstsq_of(const Operator& a, const py::array& b, const py::array& x, con
 
 void register_lstsq(py::module_& m) {
   using namespace py::literals;
-  m.def("lstsq", &lstsq_of, "op"_a, "b"_a, "x"_a, "method"_a, "alpha"_a, "tol"_a, "rcond"_a, "size"_a, "seed"_a, "check_finite"_a,
-        "callback"_a);
+  m.def("lstsq", &lstsq_of, "op"_a, "b"_a, "x"_a, "method"_a, "alpha"_a, "tol"_a, "rcond"_a, "sketch"_a, "size"_a, "seed"_a,
+        "check_finite"_a, "callback"_a);
 }
 
 }  // namespace corange::bindings

@@ -9,5 +9,8 @@ PYBIND11_MODULE(CORANGE_MODULE, m) {
   corange::bindings::register_svd(m);
   corange::bindings::register_eigh(m);
   corange::bindings::register_lstsq(m);
+  corange::bindings::register_kernel(m);
+  corange::bindings::register_cur(m);
   corange::bindings::register_nmf(m);
+  corange::bindings::register_nmf_divergence(m);
 }

@@ -110,14 +110,14 @@ void multiply(const Operator& self, const py::array& x, const py::array& y, Prod
   T* target = writable<T>(y, out, b, "Y");
   const BlockView<const T> source{static_cast<const T*>(x.data()), in, b, b};
   const py::gil_scoped_release release;
-  Block<T> xb(in, b), yb(out, b);
+  Block<T> xb(overwritten, in, b), yb(overwritten, out, b);
   convert(source, xb.view());
   if (kind == Product::forward)
     a.apply(BlockView<const T>(xb.view()), yb.view());
   else if (kind == Product::adjoint)
     a.apply_adjoint(BlockView<const T>(xb.view()), yb.view());
   else {
-    Block<T> middle(a.rows(), b);
+    Block<T> middle(overwritten, a.rows(), b);
     a.apply_normal(BlockView<const T>(xb.view()), yb.view(), middle.view());
   }
   convert(yb.view(), BlockView<T>{target, out, b, b});
@@ -142,6 +142,14 @@ py::object scan(const Operator& self) {
   const py::object first = s.bad > 0 ? py::object(py::make_tuple(s.bad_row, s.bad_col)) : py::none();
   return py::dict("finite"_a = s.bad == 0, "first_bad"_a = first, "bad_count"_a = s.bad, "max_abs"_a = s.max_abs,
                   "norm_fro"_a = std::ldexp(std::sqrt(s.sum_squares), s.exponent));
+}
+
+/// The same matrix times 2^-exponent, which shares its memory.
+Operator scaled(const Operator& self, int exponent) {
+  Operator view;
+  view.core = view.raw = self.core->view(false, std::ldexp(1.0, -exponent));
+  view.keep = self.keep;
+  return view;
 }
 
 /// A'w / sum(w) of the raw data, w = 1 by default.
@@ -171,6 +179,7 @@ void register_operators(py::module_& m) {
       .def("apply", &apply<Product::forward>, "X"_a, "Y"_a)
       .def("apply_adjoint", &apply<Product::adjoint>, "X"_a, "Y"_a)
       .def("apply_normal", &apply<Product::normal>, "X"_a, "Z"_a)
+      .def("scaled", &scaled, "exponent"_a)
       .def("scan", &scan)
       .def("column_means", &column_means, "weights"_a = py::none());
   py::class_<DenseOp, Operator>(m, "DenseOperator")

@@ -72,6 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
     _add_svd(commands)
+    _add_cur(commands)
     _add_nmf(commands)
     _add_sketch(commands)
     _add_info(commands)
@@ -137,6 +138,36 @@ def _add_svd(commands: Any) -> None:
         action=argparse.BooleanOptionalAction,
         help="show progress on stderr (default: when it is a terminal)",
     )
+
+
+def _add_cur(commands: Any) -> None:
+    command = commands.add_parser(
+        "cur",
+        help="columns and rows that represent a matrix in a file",
+        description="Choose columns and rows of a matrix in a file that represent all of it, and print which "
+        "they are, with a report. An .npy file may be larger than memory.",
+    )
+    _add_input(command)
+    size = command.add_mutually_exclusive_group(required=True)
+    size.add_argument("--rank", type=int, metavar="K", help="number of columns, and of rows")
+    size.add_argument(
+        "--error", type=float, metavar="E", help="largest relative Frobenius error, instead of a rank"
+    )
+    command.add_argument("--rows", type=int, metavar="K", help="number of rows, if it is another")
+    command.add_argument(
+        "--method",
+        default="qr",
+        metavar="NAME",
+        help="qr, lu, deim, qdeim, leverage, leverage-largest, squared-length or farthest "
+        "(default: %(default)s)",
+    )
+    command.add_argument(
+        "--core", default="projection", metavar="NAME", help="projection or cross (default: %(default)s)"
+    )
+    command.add_argument(
+        "--out", type=Path, metavar="FILE", help="write C, U, R and the report to this .npz file"
+    )
+    command.add_argument("--seed", type=int, default=0, help="of the random numbers (default: %(default)s)")
 
 
 def _add_nmf(commands: Any) -> None:

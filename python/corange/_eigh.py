@@ -77,6 +77,8 @@ def eigh(
         A is not square, not symmetric, empty, not finite; an argument is out of range.
     numpy.linalg.LinAlgError
         The computation broke down.
+    MemoryError
+        Factors of this rank would not fit in the machine's memory; said before work starts, with both sizes.
 
     Warns
     -----

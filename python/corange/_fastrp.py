@@ -6,20 +6,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from corange import _core
 from corange._operators import Matrix
+from corange.sketching._very_sparse import STRIP, VerySparse
 
 __all__ = ["embed_nodes"]
 
 Array = npt.NDArray[Any]
 Doubles = npt.NDArray[np.float64]
-
-# The stream of the projection.
-_PROJECTION = 2**64 - 5
-# Columns computed together: rows of two cache lines in float32, and memory for a few blocks of them.
-_COLUMNS = 32
-# Numbers of the projection drawn together.
-_DRAWN = 2**18
 
 
 def embed_nodes(
@@ -58,9 +51,10 @@ def embed_nodes(
     scale, inverse = importance(incoming, beta), reciprocal(outgoing).astype(dtype)[:, np.newaxis]
     powers = np.flatnonzero(weights) + 1
     parts = [np.zeros((n, columns), dtype) for _ in (powers if normalize else powers[:1])]
-    for first in range(0, columns, _COLUMNS):
-        chosen = slice(first, min(first + _COLUMNS, columns))
-        current = very_sparse_rows(n, columns, chosen, density, seed, dtype, scale)
+    R = VerySparse(columns, n, s=1.0 / density, random_state=seed)
+    for first in range(0, columns, STRIP):  # rows of two cache lines in float32
+        chosen = slice(first, min(first + STRIP, columns))
+        current = projection_columns(R, first, dtype, scale)
         following = np.empty_like(current)
         for power in range(1, int(powers[-1]) + 1):
             graph.operator.apply(current, following)
@@ -103,23 +97,9 @@ def reciprocal(values: Doubles) -> Doubles:
     return inverse
 
 
-def very_sparse_rows(
-    n: int, columns: int, chosen: slice, density: float, seed: int, dtype: np.dtype[Any], scale: Doubles
-) -> Array:
-    """Draw some columns of a very sparse random matrix of shape (n, columns), its rows scaled.
-
-    Entries are ``+-1 / sqrt(density * columns)`` with probability density / 2 each and zero otherwise; an
-    entry depends on the seed and on its position alone, and not on the precision.
-    """
-    block = np.empty((n, chosen.stop - chosen.start), dtype)
-    height = max(1, _DRAWN // block.shape[1])
-    value, half = 1.0 / math.sqrt(density * columns), np.float32(density / 2.0)
-    for start in range(0, n, height):
-        stop = min(start + height, n)
-        numbers = np.empty((stop - start, block.shape[1]), np.float32)
-        _core.random_block("uniform", seed, stream=_PROJECTION, row0=start, col0=chosen.start, out=numbers)
-        signs = (numbers < half).astype(np.int8) - (numbers >= np.float32(1.0) - half)
-        np.multiply(
-            signs, (value * scale[start:stop])[:, np.newaxis], out=block[start:stop], casting="same_kind"
-        )
+def projection_columns(R: VerySparse, first: int, dtype: np.dtype[Any], scale: Doubles) -> Array:
+    """Make a dense block of the columns of R.T that are drawn together, from `first` on; its rows scaled."""
+    rows, columns, signs = R.strip(first)
+    block = np.zeros((R.shape[1], min(STRIP, R.size - first)), dtype)
+    block[columns, rows] = signs * (scale * math.sqrt(R.s / R.size))[columns]
     return block

@@ -27,7 +27,7 @@ __all__ = ["LSTSQ_METHODS", "lstsq", "ridge", "shortfall", "solve_least_squares"
 Array = npt.NDArray[Any]
 
 LSTSQ_METHODS = ("auto", "gram", "sketch", "sketch-and-solve")
-_DENSE_SKETCHES = ("gaussian",)
+_DENSE_SKETCHES = ("auto", "srht", "gaussian")
 _SPARSE_SKETCHES = ("sparse-sign", "countsketch", "very-sparse", "row-sampling")
 
 
@@ -38,7 +38,7 @@ def lstsq(
     method: str = "auto",
     tol: float | None = None,
     rcond: float | None = None,
-    sketch: str = "gaussian",
+    sketch: str = "auto",
     sketch_size: int | None = None,
     random_state: RandomState = None,
     check_finite: bool = True,
@@ -63,8 +63,9 @@ def lstsq(
     rcond : float, optional
         Singular values below `rcond` times the largest count as zero, 0 < rcond < 1. The default is
         4 * sqrt(min(m, n)) times the rounding unit of A's precision.
-    sketch : {"gaussian"}, default="gaussian"
-        Embedding of "sketch-and-solve". Sparse ones are refused: see Notes.
+    sketch : {"auto", "srht", "gaussian"}, default="auto"
+        Embedding of "sketch-and-solve": a subsampled randomized Hadamard transform, for matrices whose
+        entries can be seen, a Gaussian one, or whichever costs less. Sparse ones are refused: see Notes.
     sketch_size : int, optional
         Rows of that embedding, at least n; default ``max(8 * n, n + 20)``, at most m.
     random_state : None, int, Generator or RandomState, default=None
@@ -113,10 +114,12 @@ def lstsq(
     and some passes over A; many columns and sparse A: a sketch of 12 n rows, and about 40 passes. Working
     memory: a few dozen n^2 numbers and 3 (m + n) numbers a right-hand side, in double precision.
 
-    "sketch-and-solve" reads A once a block of the sketch, and returns x' with ``||A x' - b||`` within
-    (1 + n / (sketch_size - n)) ** 0.5 or so of the least one. With a dense embedding no entry of x' is far
-    off [5]_: ``max |x' - x|`` is about ``||A x - b|| * ||pinv(A)|| / sqrt(sketch_size)``. Sparse
-    embeddings cannot promise this: a few colliding rows spoil single entries by as much as the whole error.
+    "sketch-and-solve" costs m n log2(sketch_size) additions and one pass over A by "srht",
+    2 * sketch_size * nnz(A) flops and a pass for each 64 MB of S by "gaussian". It returns x' with
+    ``||A x' - b||`` within (1 + n / (sketch_size - n)) ** 0.5 or so of the least one. With a dense embedding
+    no entry of x' is far off [5]_: ``max |x' - x|`` is about ``||A x - b|| * ||pinv(A)|| /
+    sqrt(sketch_size)``. Sparse embeddings cannot promise this: a few colliding rows spoil single entries by
+    as much as the whole error.
 
     References
     ----------
@@ -156,7 +159,7 @@ def ridge(
     *,
     method: str = "auto",
     tol: float | None = None,
-    sketch: str = "gaussian",
+    sketch: str = "auto",
     sketch_size: int | None = None,
     random_state: RandomState = None,
     check_finite: bool = True,
@@ -232,8 +235,7 @@ def _checked(
     callback: Callable[[LstsqIteration], object] | None,
 ) -> LstsqResult:
     """Check the arguments, solve, and warn."""
-    method = check_choice("method", method, LSTSQ_METHODS)
-    _check_sketch(sketch)
+    method, sketch = check_choice("method", method, LSTSQ_METHODS), _checked_sketch(sketch)
     tol = 0.0 if tol is None else check_proportion("tol", tol)
     rcond = None if rcond is None else check_proportion("rcond", rcond)
     sketch_size = check_optional_integer("sketch_size", sketch_size, low=1)
@@ -242,7 +244,14 @@ def _checked(
     callback = check_callback("callback", callback)
     matrix = as_matrix(A, check_finite=check_finite, look_now=False)
     targets = as_targets(b, matrix.shape[0])
-    options = {"method": method, "tol": tol, "rcond": rcond, "size": sketch_size, "seed": seed}
+    options = {
+        "method": method,
+        "tol": tol,
+        "rcond": rcond,
+        "sketch": sketch,
+        "size": sketch_size,
+        "seed": seed,
+    }
     result = solve_least_squares(
         matrix, targets, alpha, task=task, check_finite=check_finite, callback=callback, **options
     )
@@ -289,15 +298,16 @@ def as_targets(b: npt.ArrayLike, rows: int) -> npt.NDArray[np.float64]:
     return targets
 
 
-def _check_sketch(sketch: object) -> None:
-    """Refuse sparse embeddings with a reason, others by name."""
+def _checked_sketch(sketch: object) -> str:
+    """Refuse sparse embeddings with a reason, unknown ones by name."""
     if isinstance(sketch, str) and sketch.lower() in _SPARSE_SKETCHES:
         raise ValueError(
             f"sketch={shown(sketch)} is sparse: colliding rows spoil single entries of x by as much as the "
-            "whole error, so that no bound on the error of an entry holds. Take sketch='gaussian', or "
-            "method='auto', which uses a sparse embedding as a preconditioner only, accurate to rounding."
+            "whole error, so that no bound on the error of an entry holds. Take sketch='srht' or "
+            "sketch='gaussian', or method='auto', which uses a sparse embedding as a preconditioner only, "
+            "accurate to rounding."
         )
-    check_choice("sketch", sketch, _DENSE_SKETCHES)
+    return check_choice("sketch", sketch, _DENSE_SKETCHES)
 
 
 def shortfall(report: LstsqReport) -> str | None:

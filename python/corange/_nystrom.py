@@ -1,15 +1,17 @@
-"""Low-rank approximations from products that are all known beforehand: Nystrom and generalized Nystrom."""
+"""Low-rank approximations in one look at the matrix: Nystrom and generalized Nystrom."""
 
 import time
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from corange._estimate import known_norm, measured_error
+from corange._factor_core import pseudo_inverse
+from corange._from_landmarks import from_landmarks
 from corange._operators import Matrix, as_matrix, as_operator
 from corange._random import RandomState, random_key
-from corange._results import EighResult, SVDResult
+from corange._results import EighResult, NystromResult, SVDResult
 from corange._rows import Rows, adjoint_product
 from corange._single_pass import (
     CONFIDENCE,
@@ -20,7 +22,13 @@ from corange._single_pass import (
     paired_signs,
     single_pass_report,
 )
-from corange._validation import check_boolean, check_integer, check_optional_integer, check_rank
+from corange._validation import (
+    check_boolean,
+    check_integer,
+    check_optional_integer,
+    check_rank,
+    shown,
+)
 
 __all__ = ["generalized_nystrom", "nystrom"]
 
@@ -30,24 +38,58 @@ Array = npt.NDArray[Any]
 _COLUMNS, _ROWS = 2**64 - 6, 2**64 - 7
 
 
+@overload
 def nystrom(
     K: Any,
     rank: int,
     *,
+    landmarks: None = None,
+    error: None = None,
     oversample: int | None = None,
     random_state: RandomState = None,
     check_finite: bool = True,
-) -> EighResult:
-    """Approximate a symmetric positive semidefinite matrix in a single pass.
+) -> EighResult: ...
+@overload
+def nystrom(
+    K: Any,
+    rank: int | None = None,
+    *,
+    landmarks: str | npt.ArrayLike,
+    error: float | None = None,
+    oversample: None = None,
+    random_state: RandomState = None,
+    check_finite: bool = True,
+) -> NystromResult: ...
+def nystrom(
+    K: Any,
+    rank: int | None = None,
+    *,
+    landmarks: str | npt.ArrayLike | None = None,
+    error: float | None = None,
+    oversample: int | None = None,
+    random_state: RandomState = None,
+    check_finite: bool = True,
+) -> EighResult | NystromResult:
+    """Approximate a symmetric positive semidefinite matrix, in one pass or from a few of its columns.
 
     Parameters
     ----------
     K : symmetric positive semidefinite matrix of shape (n, n)
-        Whatever `corange.svd` accepts, such as a kernel or covariance matrix. Symmetry is not checked.
+        Whatever `corange.svd` accepts, such as a kernel or covariance matrix, or a `corange.KernelMatrix`
+        of points, which is never formed. Symmetry is not checked.
     rank : int
-        Eigenpairs to return, at least 1. More than n is clipped with a warning.
+        Eigenpairs or landmarks, at least 1. More than n is clipped with a warning. Left out when `landmarks`
+        are indices.
+    landmarks : {"rpcholesky", "leverage", "uniform"} or array-like of int, optional
+        Approximate from these columns alone, instead of from products with all of K. "rpcholesky" looks for
+        them one after the other, with probability proportional to the diagonal of what is left: the method of
+        choice. "leverage" draws them by approximate ridge leverage scores, "uniform" all alike. Indices are
+        used as they are.
+    error : float, optional
+        For "rpcholesky": stop as soon as the trace of what is left is at most this part of the trace of K.
     oversample : int, optional
-        Columns of the sketch beyond the rank. By default as many as the rank, at least 10.
+        Columns of the sketch beyond the rank, without `landmarks`. By default as many as the rank, at least
+        10.
     random_state : None, int, Generator or RandomState, default=None
         The same integer always gives the same bits, on any number of threads.
     check_finite : bool, default=True
@@ -56,34 +98,51 @@ def nystrom(
     Returns
     -------
     EighResult
-        Unpacks into the eigenvalues w (rank,), descending, and the eigenvectors V (n, rank) of the
-        approximation, with `report`, `reconstruct`, `project` and `save`.
+        Without `landmarks`. Unpacks into the eigenvalues w (rank,), descending, and the eigenvectors V
+        (n, rank) of the approximation, with `report`, `reconstruct`, `project` and `save`.
+    NystromResult
+        With `landmarks`. Unpacks into F (n, r) with K close to ``F @ F.T``, and the r landmarks in the order
+        they were chosen; they differ, and are fewer than `rank` where K has a lower numerical rank. `eigh()`
+        turns it into eigenpairs, `project` extends it to new points.
 
     Raises
     ------
     TypeError, ValueError
-        As `corange.svd`; K is not square.
+        As `corange.svd`; K is not square, or landmarks are wanted of an operator that only multiplies.
     numpy.linalg.LinAlgError
-        K has a negative eigenvalue, as far as the sketch can tell.
+        K has a negative eigenvalue, as far as the sketch or the columns can tell.
 
     See Also
     --------
     corange.eigh : Converged eigenpairs, in more passes.
     corange.generalized_nystrom : For any matrix.
+    corange.Nystroem : As a scikit-learn transformer.
 
     Notes
     -----
-    ``(K O) (O' K O)^+ (K O)'`` with an orthonormal random O of l = rank + oversample columns [1]_, truncated
-    to the rank. Directions in which ``O' K O`` is rounding are left out instead of shifted. One pass of
-    2 * (l + 10) flops per stored entry, 10 of them for the error in the report, and O(n l**2) for the rest;
-    memory for 4 * n * l numbers. The approximation lies between 0 and K, and before truncation the expected
-    error in the trace norm is at most ``1 + r / (l - r - 1)`` times that of the best approximation of each
-    rank r below l - 1.
+    Without landmarks: ``(K O) (O' K O)^+ (K O)'`` with an orthonormal random O of l = rank + oversample
+    columns [1]_, truncated to the rank. Directions in which ``O' K O`` is rounding are left out instead of
+    shifted. One pass of 2 * (l + 10) flops per stored entry, 10 of them for the error in the report, and
+    O(n l**2) for the rest; memory for 4 * n * l numbers. The approximation lies between 0 and K, and before
+    truncation the expected error in the trace norm is at most ``1 + r / (l - r - 1)`` times that of the best
+    approximation of each rank r below l - 1.
+
+    With landmarks S: ``K[:, S] K[S, S]^-1 K[S, :]`` as a partial Cholesky factorization, from n * rank
+    entries of K and its diagonal, in n * rank**2 flops; memory for n * (rank + 128) numbers. The error in the
+    report is exact: K minus the approximation is positive semidefinite, so its trace norm is the sum of a
+    diagonal that is known. Randomly pivoted Cholesky [2]_, in blocks with rejection [3]_, has an expected
+    error of at most 1 + e times the best one of rank r as soon as rank is ``r / e + r * log(1 / (e * eta))``,
+    where eta is the best relative error. Ridge leverage scores [4]_ come from as many uniform landmarks.
 
     References
     ----------
     .. [1] J. Tropp, A. Yurtsever, M. Udell, V. Cevher (2017). Fixed-rank approximation of a
        positive-semidefinite matrix from streaming data. NIPS. arXiv:1706.05736.
+    .. [2] Y. Chen, E. Epperly, J. Tropp, R. Webber (2025). Randomly pivoted Cholesky: Practical approximation
+       of a kernel matrix with few entry evaluations. Comm. Pure Appl. Math. 78. arXiv:2207.06503.
+    .. [3] E. Epperly, J. Tropp, R. Webber (2024). Embrace rejection: Kernel matrix approximation by
+       accelerated randomly pivoted Cholesky. arXiv:2410.03969.
+    .. [4] C. Musco, C. Musco (2017). Recursive sampling for the Nystrom method. NIPS. arXiv:1605.07583.
 
     Examples
     --------
@@ -94,11 +153,21 @@ def nystrom(
     >>> result = cr.nystrom(K, 8, random_state=0)
     >>> bool(np.abs(K - result.reconstruct()).max() < 1e-8)
     True
+    >>> kernel = cr.KernelMatrix(points[:, np.newaxis], gamma=1.0)
+    >>> F, landmarks = cr.nystrom(kernel, 8, landmarks="rpcholesky", random_state=0)
+    >>> bool(np.abs(K - F @ F.T).max() < 1e-6)
+    True
     """
-    check_integer("rank", rank, low=1)
-    oversample = check_optional_integer("oversample", oversample, low=0)
     seed = random_key(random_state)
     check_boolean("check_finite", check_finite)
+    if landmarks is not None:
+        if oversample is not None:
+            raise ValueError(f"oversample has no meaning with landmarks, got oversample={shown(oversample)}.")
+        return from_landmarks(K, rank, landmarks, error, seed, check_finite)
+    if error is not None:
+        raise ValueError(f"error needs landmarks='rpcholesky', got error={shown(error)} without landmarks.")
+    rank = check_integer("rank", rank, low=1)
+    oversample = check_optional_integer("oversample", oversample, low=0)
     matrix = as_matrix(K, argument_name="K", check_finite=check_finite, symmetric=True)
     n = matrix.shape[0]
     if matrix.shape != (n, n):
@@ -282,9 +351,8 @@ def _assemble(left: Array, right: Array, core: Array, rank: int) -> tuple[Array,
     """Turn A X, A' Y and Y' A X into the SVD of the approximation; small matrices in double precision."""
     bases = basis(left), basis(right)
     small = [adjoint_product(Q, Z).astype(np.float64) for Q, Z in zip(bases, (left, right), strict=True)]
-    P, values, Qt = np.linalg.svd(core.astype(np.float64), full_matrices=False)
-    keep = values > 10.0 * float(np.finfo(left.dtype).eps) * values[0]
-    factor = ((small[0] @ Qt[keep].T) / values[keep]) @ (P[:, keep].T @ small[1].T)
+    inverse = pseudo_inverse(core, left.dtype)
+    factor = ((small[0] @ inverse.right) / inverse.values) @ (inverse.left.T @ small[1].T)
     inner, s, outer = np.linalg.svd(factor, full_matrices=False)
     U, V = multiply(bases[0], inner[:, :rank]), multiply(bases[1], outer[:rank].T)
     signs = paired_signs(U, V)

@@ -12,7 +12,7 @@ from corange._operators import as_matrix, as_operator, check_shape
 from corange._sources import RowSource, has_rows, rows_per_block
 from corange._sparse import compressed
 
-__all__ = ["Rows", "adjoint_product", "frobenius_norm", "largest_norm"]
+__all__ = ["Rows", "adjoint_product", "column_norms", "frobenius_norm", "largest_norm"]
 
 Array = npt.NDArray[Any]
 
@@ -114,6 +114,14 @@ class Rows:
             owners = np.repeat(np.arange(start, stop), np.diff(block.indptr)) if by_rows else block.indices
             squares += np.bincount(owners, weights=values, minlength=squares.size)
         return np.ldexp(np.sqrt(squares), exponent)
+
+
+def column_norms(rows: Rows) -> npt.NDArray[np.float64]:
+    """Euclidean norms of all columns of a matrix that is read by rows, in one pass."""
+    norms = np.zeros(rows.shape[1])
+    for _, block in rows.blocks():
+        norms = np.hypot(norms, _dense_norms(block.T))
+    return norms
 
 
 def _dense_norms(block: Array) -> npt.NDArray[np.float64]:

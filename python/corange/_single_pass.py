@@ -63,8 +63,9 @@ def single_pass_report(
     size: int,
     seconds: float,
     peak_bytes: int,
+    exact: bool = False,
 ) -> Report:
-    """Describe a computation without iterations, whose relative error was estimated on the way."""
+    """Describe a computation without iterations, whose relative error is known or estimated."""
     return Report(
         task=task,
         matrix=matrix,
@@ -84,7 +85,7 @@ def single_pass_report(
         scale=np.nan,
         norm_fro=np.nan if norm is None else norm,
         error=error.value,
-        error_kind="estimated",
+        error_kind="exact" if exact else "estimated",
         error_bound=error.upper,
         error_confidence=error.confidence,
         history=(),

@@ -92,6 +92,8 @@ def svd(
         range.
     numpy.linalg.LinAlgError
         The computation broke down.
+    MemoryError
+        Factors of this rank would not fit in the machine's memory; said before work starts, with both sizes.
 
     Warns
     -----

@@ -20,6 +20,7 @@ __all__ = [
     "check_boolean",
     "check_callback",
     "check_choice",
+    "check_indices",
     "check_integer",
     "check_nonnegative",
     "check_number",
@@ -146,6 +147,22 @@ def check_weights(name: str, value: npt.ArrayLike, size: int) -> npt.NDArray[np.
     if not weights.any():
         raise ValueError(f"{name} must have at least one positive weight, got only zeros.")
     return np.ascontiguousarray(weights)
+
+
+def check_indices(name: str, value: npt.ArrayLike, length: int) -> npt.NDArray[np.int64]:
+    """Check for different positions from 0 to length - 1, at least one."""
+    given = np.asarray(value)
+    if given.ndim != 1 or not given.size:
+        raise ValueError(f"{name} must be one or more indices in one dimension, got shape {given.shape}.")
+    if given.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, got {given.dtype}.")
+    indices = given.astype(np.int64)
+    bad = indices[(indices < 0) | (indices >= length)]
+    if bad.size:
+        raise ValueError(f"{name} must be from 0 to {length - 1}, got {bad[0]}.")
+    if np.unique(indices).size < indices.size:
+        raise ValueError(f"{name} must differ, but some occur more than once.")
+    return indices
 
 
 def check_boolean(name: str, value: object) -> bool:

@@ -9,10 +9,12 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from corange._operators import as_matrix
 from corange._report import Iteration
-from corange._results import EighResult, LowRankResult, SVDResult
+from corange._results import CURResult, EighResult, LowRankResult, SVDResult, TwoSidedIDResult
+from corange._source import as_dense
 
-__all__ = ["ConvergenceDisplay", "ResidualDisplay", "ScreeDisplay"]
+__all__ = ["ConvergenceDisplay", "ResidualDisplay", "ScreeDisplay", "SelectionDisplay"]
 
 Array = npt.NDArray[Any]
 
@@ -202,6 +204,78 @@ class ConvergenceDisplay(_Display):
         (self.line_,) = ax.plot(iterations, residuals, **{"marker": ".", **line_options})
         if np.isfinite(self.tol):
             ax.axhline(self.tol, color="0.4", linestyle="--", linewidth=1)
+        return self
+
+
+class SelectionDisplay(_Display):
+    """Magnitudes of the entries of a matrix, with lines at the rows and columns that were chosen.
+
+    Parameters
+    ----------
+    matrix : array or sparse matrix of shape (m, n)
+        What to show in the background. It is drawn entry by entry: take a part of a large one.
+    rows, columns : array of int
+        The chosen ones.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    line_ : matplotlib LineCollection
+        The lines at the columns that the last `plot` drew.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import corange as cr
+    >>> from corange.plotting import SelectionDisplay
+    >>> A = np.random.default_rng(0).standard_normal((30, 20))
+    >>> display = SelectionDisplay.from_result(cr.cur(A, 3, random_state=0), A)
+    >>> display.ax_.get_xlabel()
+    'column'
+    """
+
+    def __init__(self, matrix: Any, rows: npt.ArrayLike, columns: npt.ArrayLike) -> None:
+        self.matrix = matrix
+        self.rows, self.columns = np.asarray(rows), np.asarray(columns)
+
+    @classmethod
+    def from_result(
+        cls, result: CURResult | TwoSidedIDResult, A: Any, *, ax: Any = None, **line_options: Any
+    ) -> Self:
+        """Draw the choice behind a CUR or a two-sided interpolative decomposition.
+
+        Parameters
+        ----------
+        result : CURResult or TwoSidedIDResult
+            What `corange.cur` or ``corange.interpolative(axis=None)`` returned.
+        A : array or sparse matrix
+            The matrix that was decomposed.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **line_options
+            For ``ax.vlines`` and ``ax.hlines``: colors, linewidth and the like.
+        """
+        if not isinstance(result, (CURResult, TwoSidedIDResult)):
+            raise TypeError(
+                f"result must have rows and columns that were chosen, got {type(result).__name__}."
+            )
+        shape = as_matrix(A, check_finite=False).shape
+        if shape != result.shape:
+            raise ValueError(
+                f"A has shape {shape}, but result approximates a matrix of shape {result.shape}."
+            )
+        return cls(A, result.rows, result.columns).plot(ax=ax, **line_options)
+
+    def plot(self, *, ax: Any = None, **line_options: Any) -> Self:
+        """Draw; the options are those of `from_result`."""
+        m, n = np.shape(self.matrix)
+        ax = self._start(ax, xlabel="column", ylabel="row")
+        ax.grid(False)
+        ax.imshow(np.abs(as_dense(self.matrix)), cmap="Greys", aspect="auto", interpolation="nearest")
+        options = {"colors": "C1", "linewidth": 1.0, **line_options}
+        ax.hlines(self.rows, -0.5, n - 0.5, **options)
+        self.line_ = ax.vlines(self.columns, -0.5, m - 0.5, **options)
         return self
 
 

@@ -21,6 +21,53 @@ TEST("affine: shifts and scales a sparse matrix in every combination") {
   });
 }
 
+TEST("affine: the pieces that a visitor sees add up to the shifted matrix") {
+  class Adder final : public EntryVisitor {
+   public:
+    explicit Adder(Exact& sum) : sum_(sum) {}
+    void dense(Index row, Index col, StridedView<double> p) override {
+      for (Index i = 0; i < p.rows; ++i)
+        for (Index j = 0; j < p.cols; ++j) sum_(row + i, col + j) += p(i, j);
+    }
+    void sparse_rows(Index row, const Compressed& p) override {
+      for (Index o = 0; o < p.outer; ++o)
+        for (Index q = p.indptr[o]; q < p.indptr[o + 1]; ++q) sum_(row + o, p.indices[q]) += p.data[q] * p.scale;
+    }
+    void sparse_columns(Index col, const Compressed& p) override {
+      for (Index o = 0; o < p.outer; ++o)
+        for (Index q = p.indptr[o]; q < p.indptr[o + 1]; ++q) sum_(p.indices[q], col + o) += p.data[q] * p.scale;
+    }
+    void outer(Index row, Index col, StridedView<double> left, StridedView<double> right) override {
+      for (Index i = 0; i < left.rows; ++i)
+        for (Index j = 0; j < right.rows; ++j) sum_(row + i, col + j) += static_cast<long double>(left(i, 0)) * right(j, 0);
+    }
+
+   private:
+    Exact& sum_;
+  };
+  const auto sparse = random_compressed<double, std::int32_t, std::int32_t>(45, 33, 0.2, Order::unsorted, 1);
+  const auto dense = random_block<double>(45, 33, 2);
+  const Shifts shifts(45, 33), above(45, 33);
+  const auto check = [&](std::shared_ptr<const LinearOperator> a, const Exact& entries) {
+    for (int which = 0; which < 16; ++which)
+      for (const bool transpose : {false, true}) {
+        // A shifted matrix that is shifted once more, so that outer products are scaled too.
+        const auto once = std::make_shared<AffineOperator>(a, shifts.affine(which));
+        const auto op = AffineOperator(once, above.affine(which)).view(transpose, 4);
+        Exact wanted = above.apply(which, shifts.apply(which, entries, false), false);
+        Exact sum(op->rows(), op->cols());
+        Adder adder(sum);
+        CHECK(op->visit(adder));
+        for (Index i = 0; i < 45; ++i)
+          for (Index j = 0; j < 33; ++j)
+            CHECK(std::abs(static_cast<double>((transpose ? sum(j, i) : sum(i, j)) - 4 * wanted(i, j))) < 1e-12);
+      }
+  };
+  check(std::make_shared<SparseOperator<double, std::int32_t, std::int32_t>>(sparse.view(), sparse.stored(), true),
+        sparse.dense());
+  check(std::make_shared<DenseOperator<double>>(strided(dense.view())), exact(dense.view()));
+}
+
 TEST("affine: centering keeps digits where the mean is large") {
   // Entries 1000 +- 1: the centered product must be good relative to the matrix, not to the difference.
   const Index m = 400, n = 10;

@@ -131,8 +131,9 @@ TEST("lstsq: the visitor's pieces add up to the matrix, whatever shows it") {
       for (Index i = 0; i < p.rows; ++i)
         for (Index j = 0; j < p.cols; ++j) sum_(row + i, col + j) += p(i, j);
     }
-    void sparse_rows(Index, const Compressed&) override {}
-    void sparse_columns(Index, const Compressed&) override {}
+    void sparse_rows(Index, const Compressed&) override { CHECK(false); }
+    void sparse_columns(Index, const Compressed&) override { CHECK(false); }
+    void outer(Index, Index, StridedView<double>, StridedView<double>) override { CHECK(false); }
 
    private:
     SmallMatrix& sum_;

@@ -4,11 +4,17 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from corange import (
+    CUR,
     NMF,
     PCA,
+    ColumnSelector,
     FastJL,
     FastRP,
     GaussianRandomProjection,
+    MaskedNMF,
+    MiniBatchNMF,
+    Nystroem,
+    SeparableNMF,
     SketchedLinearRegression,
     SketchedRidge,
     SparseRandomProjection,
@@ -16,8 +22,21 @@ from corange import (
 )
 
 ESTIMATORS = [
+    ColumnSelector(),
+    ColumnSelector(n_features_to_select=2, method="leverage"),
+    CUR(),
+    CUR(n_components=1, core="cross", method="qdeim"),
+    MaskedNMF(n_components=2),
+    MiniBatchNMF(n_components=2),
+    MiniBatchNMF(n_components=2, beta_loss="kullback-leibler", fresh_restarts=True),
+    SeparableNMF(),
+    SeparableNMF(method="snpa"),
     FastRP(),
     FastRP(n_components=3, normalize=False),
+    Nystroem(),
+    Nystroem(n_components=3, landmarks="rpcholesky"),
+    Nystroem(n_components=3, kernel="polynomial", landmarks="leverage"),
+    Nystroem(n_components=3, kernel="cosine"),
     NMF(),
     NMF(n_components=2),
     NMF(n_components=2, solver="bpp", init="random", alpha_W=0.01),

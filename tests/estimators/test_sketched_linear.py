@@ -79,3 +79,14 @@ def test_illegal_weights_and_nan_are_refused():
     bad[3, 4] = np.nan
     with pytest.raises(ValueError, match=r"X\[3, 4\]"):
         cr.SketchedLinearRegression().fit(bad, Y)
+
+
+@pytest.mark.parametrize("weights", [None, np.linspace(1, 2, 4000)])
+def test_sparse_data_are_sketched_sparsely_with_intercept_and_weights(weights):
+    """A sketch by products would cost products of as many columns as the sketch has rows."""
+    data = scipy.sparse.random_array((4000, 40), density=0.1, rng=0, format="csr")
+    y = data @ np.arange(40.0) + np.cos(np.arange(4000.0))
+    report = cr.SketchedLinearRegression(random_state=0).fit(data, y, sample_weight=weights).report_
+    assert report.sketch_size == 480
+    assert report.products < 200
+    assert report.passes < 100

@@ -2,11 +2,13 @@
 #pragma once
 
 #include "corange/core/errors.hpp"
+#include "corange/core/memory.hpp"
 #include "corange/core/parallel.hpp"
 #include "corange/core/philox.hpp"
 #include "corange/core/types.hpp"
 
 #include "corange/linalg/blocks.hpp"
+#include "corange/linalg/exponential.hpp"
 #include "corange/linalg/gram.hpp"
 #include "corange/linalg/hadamard.hpp"
 #include "corange/linalg/orthonormalize.hpp"
@@ -20,8 +22,16 @@
 
 #include "corange/sketch/sparse_rows.hpp"
 #include "corange/sketch/sparse_sign.hpp"
+#include "corange/sketch/srht.hpp"
+
+#include "corange/cur/bounded.hpp"
+#include "corange/cur/farthest.hpp"
+#include "corange/cur/pivoted_lu.hpp"
+#include "corange/cur/pivoted_qr.hpp"
 
 #include "corange/eigh/eigh.hpp"
+#include "corange/kernel/cholesky_step.hpp"
+#include "corange/kernel/pairwise.hpp"
 #include "corange/lstsq/lstsq.hpp"
 #include "corange/nmf/frobenius.hpp"
 #include "corange/svd/svd.hpp"

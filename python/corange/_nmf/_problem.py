@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from corange._nmf._entries import observed
 from corange._operators import Matrix, as_matrix, as_stored
 from corange._report import NMFIteration
 from corange._rows import Rows, frobenius_norm
@@ -93,8 +94,10 @@ def make_problem(
     check_finite: bool = True,
     remedy: str = "pass check_finite=False",
 ) -> Problem:
-    """Check a matrix: finite, nonnegative, with entries that can be seen."""
-    scale = None if weights is None else np.sqrt(weights)
+    """Check a matrix: finite, nonnegative, with entries that can be seen. With a mask, `X` keeps those that count."""
+    if mask is not None:
+        X = observed(X, mask)
+    scale = None if weights is None or mask is not None else np.sqrt(weights)
     matrix = as_matrix(X, argument_name="X", check_finite=check_finite, row_scale=scale, remedy=remedy)
     if matrix.kind == "products":
         raise TypeError(

@@ -1,5 +1,6 @@
 """Which solver serves which loss: another one joins by a line here."""
 
+from corange._nmf._divergence import solve_descent, solve_masked, solve_multiplicative
 from corange._nmf._frobenius import solve_frobenius
 from corange._nmf._problem import Solver
 
@@ -11,6 +12,16 @@ SOLVERS: dict[tuple[str, str], Solver] = {
     ("frobenius", "hals"): solve_frobenius,
     ("frobenius", "bpp"): solve_frobenius,
     ("frobenius", "admm"): solve_frobenius,
+    ("frobenius", "mu"): solve_multiplicative,
+    ("kullback-leibler", "auto"): solve_descent,
+    ("kullback-leibler", "cd"): solve_descent,
+    ("kullback-leibler", "mu"): solve_multiplicative,
+    ("beta", "auto"): solve_multiplicative,
+    ("beta", "mu"): solve_multiplicative,
+    ("masked frobenius", "auto"): solve_masked,
+    ("masked kullback-leibler", "auto"): solve_descent,
+    ("masked kullback-leibler", "cd"): solve_descent,
+    ("masked kullback-leibler", "mu"): solve_multiplicative,
 }
 
 

@@ -4,14 +4,17 @@ from corange._report._low_rank import Iteration, Report, iterations, report_from
 from corange._report._lstsq import LstsqIteration, LstsqReport
 from corange._report._nmf import NMFIteration, NMFReport
 from corange._report._text import counted, readable_bytes
+from corange._report._update import Drift, UpdateReport
 
 __all__ = [
+    "Drift",
     "Iteration",
     "LstsqIteration",
     "LstsqReport",
     "NMFIteration",
     "NMFReport",
     "Report",
+    "UpdateReport",
     "counted",
     "iterations",
     "readable_bytes",

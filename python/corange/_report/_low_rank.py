@@ -82,7 +82,7 @@ class Report:
     norm_fro : float
         Frobenius norm of the matrix, nan when nothing had to know it.
     error : float
-        ||A - approximation||_F / ||A||_F, nan when unknown.
+        ||A - approximation|| / ||A|| in the norm of `error_norm`, nan when unknown.
     error_kind : str
         ``"exact"`` (from norms that are known) or ``"estimated"`` (from random probes).
     error_bound : float
@@ -93,6 +93,8 @@ class Report:
         One entry an iteration.
     peak_bytes : int
         Working memory at its largest, without the matrix.
+    error_norm : str
+        ``"Frobenius"``; ``"trace"`` where a positive semidefinite matrix is approximated from some columns.
     """
 
     task: str
@@ -118,6 +120,7 @@ class Report:
     error_confidence: float
     history: tuple[Iteration, ...]
     peak_bytes: int
+    error_norm: str = "Frobenius"
 
     @property
     def relative_residuals(self) -> npt.NDArray[np.float64]:
@@ -169,7 +172,8 @@ class Report:
     def _error(self) -> str:
         if np.isnan(self.error):
             return ""
-        text = f"||A - approximation|| / ||A|| = {self.error:.4g} in the Frobenius norm, {self.error_kind}"
+        which = f"in the {self.error_norm} norm, {self.error_kind}"
+        text = f"||A - approximation|| / ||A|| = {self.error:.4g} {which}"
         if self.error_kind == "exact" or np.isnan(self.error_bound):
             return text
         return f"{text}; at most {self.error_bound:.4g} with probability {self.error_confidence:g}"
@@ -178,7 +182,7 @@ class Report:
         """Everything but the arrays, as JSON (numbers that are nan or infinite included)."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         del fields["residuals"], fields["history"]
-        return json.dumps(fields)
+        return json.dumps(fields, default=dataclasses.asdict)
 
     @classmethod
     def from_json(cls, text: str, residuals: npt.NDArray[np.float64], history: npt.ArrayLike) -> "Report":

@@ -43,7 +43,7 @@ class LstsqReport:
     matrix : str
         The matrix as corange saw it: shape, kind, precision.
     method : str
-        How the preconditioner was made, or ``"sketch and solve, Gaussian"``.
+        How the preconditioner was made, or ``"sketch and solve, "`` and the embedding.
     alpha : float
         Weight of the penalty.
     tol : float

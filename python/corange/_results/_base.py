@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 
 from corange._operators import as_operator
-from corange._report import Report
+from corange._report import Report, UpdateReport
 from corange._results._storage import File, save_arrays
 
 __all__ = ["Array", "LowRankResult", "check_length", "projected"]
@@ -109,7 +110,11 @@ class LowRankResult(abc.ABC):
         >>> cr.svd(A, 1).reconstruct(rows=[2]).round(6)
         array([[3., 3.]])
         """
-        part: Array = np.atleast_2d(self.left[rows]) @ self.right[:, _as_columns(columns)]
+        left: Any = self.left
+        chosen = left.tocsr()[np.atleast_1d(np.arange(left.shape[0])[rows])] if issparse(left) else left[rows]
+        part: Array = (chosen if issparse(chosen) else np.atleast_2d(chosen)) @ self.right[
+            :, _as_columns(columns)
+        ]
         return part if self.mean is None else part + self.mean.astype(self.dtype)[_as_columns(columns)]
 
     def save(self, path: File) -> None:
@@ -120,7 +125,7 @@ class LowRankResult(abc.ABC):
         path : str, path or binary file
             The ending .npz is added to a name without it, as `numpy.savez` does.
         """
-        arrays: dict[str, Any] = dict(zip(self.factor_names, self.factors, strict=True))
+        arrays = self._to_arrays()
         if self.mean is not None:
             arrays["mean"] = self.mean
         save_arrays(
@@ -132,9 +137,18 @@ class LowRankResult(abc.ABC):
             **arrays,
         )
 
+    def _to_arrays(self) -> dict[str, Any]:
+        return dict(zip(self.factor_names, self.factors, strict=True))
+
     @classmethod
     def _from_arrays(cls, arrays: Any) -> Self:
-        report = Report.from_json(str(arrays["report"]), arrays["report_residuals"], arrays["report_history"])
+        text = str(arrays["report"])
+        kind = UpdateReport if '"drift"' in text else Report
+        report = kind.from_json(text, arrays["report_residuals"], arrays["report_history"])
+        return cls._rebuilt(arrays, report)
+
+    @classmethod
+    def _rebuilt(cls, arrays: Any, report: Report) -> Self:
         factors = (arrays[name] for name in cls.factor_names)
         return cls(*factors, report=report, mean=arrays.get("mean"))
 

@@ -9,7 +9,7 @@ from corange._report import NMFReport
 from corange._results._base import Array, LowRankResult
 from corange._results._storage import File, save_arrays
 
-__all__ = ["NMFResult"]
+__all__ = ["NMFResult", "SeparableNMFResult"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -73,3 +73,32 @@ class NMFResult(LowRankResult):
     @classmethod
     def _from_arrays(cls, arrays: Any) -> Self:
         return cls(arrays["W"], arrays["H"], report=NMFReport.from_json(str(arrays["report"])))
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class SeparableNMFResult(NMFResult):
+    """Nonnegative factorization by columns of the matrix itself, ``W, H = result``, W = ``X[:, columns]``.
+
+    Attributes
+    ----------
+    W : ndarray of shape (m, rank)
+        The columns chosen.
+    H : ndarray of shape (rank, n)
+        Weights of the chosen columns in each column.
+    columns : ndarray of shape (rank,)
+        Their positions in X, in the order in which they were chosen.
+    report : NMFReport
+        How it was computed and how well it fits.
+    """
+
+    columns: Array
+
+    def save(self, path: File) -> None:
+        """Write the result with its report to an .npz file without pickles; `corange.load` reads it."""
+        report = np.array(self.report.to_json())
+        save_arrays(path, type(self).__name__, report=report, W=self.W, H=self.H, columns=self.columns)
+
+    @classmethod
+    def _from_arrays(cls, arrays: Any) -> Self:
+        report = NMFReport.from_json(str(arrays["report"]))
+        return cls(arrays["W"], arrays["H"], arrays["columns"], report=report)

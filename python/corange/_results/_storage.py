@@ -16,12 +16,20 @@ _FORMAT = "corange result 1"
 
 # What a file may hold, and where the class is: it makes itself of the arrays by `_from_arrays`.
 _HOMES = {
+    "CURIndex": "corange",
+    "CURResult": "corange._results",
     "CoordinatedSample": "corange.sketching",
     "EighResult": "corange._results",
+    "FrequentDirections": "corange.sketching",
+    "IDResult": "corange._results",
     "LstsqResult": "corange._results",
+    "NystromResult": "corange._results",
     "NMFResult": "corange._results",
     "QBResult": "corange._results",
     "SVDResult": "corange._results",
+    "StreamingSVD": "corange.sketching",
+    "TwoSidedIDResult": "corange._results",
+    "SeparableNMFResult": "corange._results",
 }
 
 
@@ -31,7 +39,7 @@ def save_arrays(path: File, kind: str, **arrays: Any) -> None:
 
 
 def load(path: File) -> Any:
-    """Read a result or a sample that ``save(path)`` or the command line wrote.
+    """Read a result, a sample or a sketch that ``save(path)`` or the command line wrote.
 
     Parameters
     ----------
@@ -40,7 +48,8 @@ def load(path: File) -> Any:
 
     Returns
     -------
-    SVDResult, EighResult, QBResult, LstsqResult or sketching.CoordinatedSample
+    a result of the function that made it, a CURIndex, or a CoordinatedSample, StreamingSVD or \
+FrequentDirections of `corange.sketching`
 
     Raises
     ------

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
 from sklearn.utils import check_random_state
@@ -138,6 +139,8 @@ class FastRP(ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # type: ignore[mi
         normalize = check_boolean("normalize", self.normalize)
         # As in scikit-learn None is NumPy's global generator, so that numpy.random.seed has its effect.
         state = check_random_state(None) if self.random_state is None else self.random_state
+        if isinstance(X, np.ma.MaskedArray):  # scikit-learn would drop the mask
+            as_matrix(X, argument_name="X")
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype="numeric", ensure_all_finite=False)
         graph = as_matrix(X, argument_name="X", remedy="remove these edges")
         if X.shape[0] != X.shape[1]:

@@ -1,7 +1,8 @@
 """Linear and ridge regression as scikit-learn estimators, on sketched least squares."""
 
 import warnings
-from typing import Any
+from abc import abstractmethod
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +41,31 @@ class _SketchedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
     rank_: int
     report_: LstsqReport
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, alpha: float, rcond: float | None) -> None:
+    @abstractmethod
+    def _problem(self) -> tuple[float, float | None]:
+        """Check and return the penalty, and the singular values that count as zero."""
+
+    def fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
+        """Fit the coefficients.
+
+        Parameters
+        ----------
+        X : matrix of shape (n_samples, n_features)
+            Dense or sparse; never copied when its precision is float32 or float64.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        sample_weight : float or array-like of shape (n_samples,), optional
+            Weight of each sample in the sum of squares, at least 0.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `corange.lstsq` or `corange.ridge`; a weight is negative, or all are zero.
+        """
+        alpha, rcond = self._problem()
         check_boolean("fit_intercept", self.fit_intercept)
         state = check_random_state(None) if self.random_state is None else self.random_state
         options: dict[str, Any] = {
@@ -67,12 +92,13 @@ class _SketchedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
             alpha,
             task=type(self).__name__,
             check_finite=looks_for_nan(),
+            sketch="auto",
             size=None,
             **options,
         )
         message = shortfall(result.report)
         if message is not None:
-            warnings.warn(message.replace("result.report", "report_"), ConvergenceWarning, stacklevel=3)
+            warnings.warn(message.replace("result.report", "report_"), ConvergenceWarning, stacklevel=2)
         self.coef_ = np.ascontiguousarray(result.x.T)
         self.rank_, self.report_ = result.report.rank, result.report
         if self.fit_intercept:
@@ -82,6 +108,7 @@ class _SketchedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
             )
         else:
             self.intercept_ = 0.0
+        return self
 
     def predict(self, X: Any) -> Array:
         """Predict the targets of rows: ``X @ coef_.T + intercept_``, in one pass.
@@ -198,30 +225,8 @@ class SketchedLinearRegression(_SketchedRegressor):
         self.rcond = rcond
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> "SketchedLinearRegression":
-        """Fit the coefficients.
-
-        Parameters
-        ----------
-        X : matrix of shape (n_samples, n_features)
-            Dense or sparse; never copied when its precision is float32 or float64.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-        sample_weight : float or array-like of shape (n_samples,), optional
-            Weight of each sample in the sum of squares, at least 0.
-
-        Returns
-        -------
-        SketchedLinearRegression
-            The fitted estimator itself.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `corange.lstsq`; a weight is negative, or all are zero.
-        """
-        rcond = None if self.rcond is None else check_proportion("rcond", self.rcond)
-        self._fit(X, y, sample_weight, 0.0, rcond)
-        return self
+    def _problem(self) -> tuple[float, float | None]:
+        return 0.0, None if self.rcond is None else check_proportion("rcond", self.rcond)
 
 
 class SketchedRidge(_SketchedRegressor):
@@ -290,26 +295,5 @@ class SketchedRidge(_SketchedRegressor):
         self.tol = tol
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> "SketchedRidge":
-        """Fit the coefficients.
-
-        Parameters
-        ----------
-        X : matrix of shape (n_samples, n_features)
-            Dense or sparse; never copied when its precision is float32 or float64.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-        sample_weight : float or array-like of shape (n_samples,), optional
-            Weight of each sample in the sum of squares, at least 0.
-
-        Returns
-        -------
-        SketchedRidge
-            The fitted estimator itself.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `corange.ridge`; a weight is negative, or all are zero.
-        """
-        self._fit(X, y, sample_weight, check_nonnegative("alpha", self.alpha), None)
-        return self
+    def _problem(self) -> tuple[float, float | None]:
+        return check_nonnegative("alpha", self.alpha), None

@@ -14,11 +14,12 @@ from corange.sketching._dense import Gaussian, Rademacher
 from corange.sketching._dimension import johnson_lindenstrauss_min_dim
 from corange.sketching._fourier import SRFT
 from corange.sketching._frequent_directions import Directions, FrequentDirections
-from corange.sketching._mixed import SRHT, FastJL, VerySparse
+from corange.sketching._mixed import SRHT, FastJL
 from corange.sketching._sampling import RowSampling
 from corange.sketching._sign import CountSketch, SparseSign
 from corange.sketching._sketch import sketch
 from corange.sketching._streaming_svd import StreamingSVD
+from corange.sketching._very_sparse import VerySparse
 
 __all__ = [
     "SRFT",

@@ -163,9 +163,16 @@ class _Transposed(LinearOperator):  # type: ignore[misc]
 
 
 def draw(
-    kind: str, seed: int, stream: int, row: int, shape: tuple[int, int], dtype: Any = np.float64
+    kind: str,
+    seed: int,
+    stream: int,
+    row: int,
+    shape: tuple[int, int],
+    dtype: Any = np.float64,
+    *,
+    column: int = 0,
 ) -> Array:
-    """Draw rows ``row``, ``row + 1``, ... of a random matrix of the given kind."""
+    """Draw the entries from (row, column) on of a random matrix of the given kind."""
     out = np.empty(shape, dtype)
-    _core.random_block(kind, seed, stream, row, 0, out)
+    _core.random_block(kind, seed, stream, row, column, out)
     return out

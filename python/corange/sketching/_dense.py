@@ -14,6 +14,8 @@ __all__ = ["Gaussian", "Rademacher"]
 Array = npt.NDArray[Any]
 
 _STREAM = 101
+_TILE = 1 << 23  # entries of S that are made at a time, but not fewer
+_NARROWEST = 32  # rows of it
 
 
 class _Dense(Sketch):
@@ -22,19 +24,30 @@ class _Dense(Sketch):
     _kind: str
     _reads_all = True
 
-    def _entries(self, dtype: Any) -> Array:
-        """Return S.T."""
-        entries = draw(self._kind, self.seed, _STREAM, self.start, self.shape[::-1], dtype)
+    def _entries(self, dtype: Any, rows: slice = slice(None), columns: slice = slice(None)) -> Array:
+        """Return S.T, or a block of it."""
+        start, stop, _ = rows.indices(self.shape[1])
+        first, last, _ = columns.indices(self.size)
+        place, shape = self.start + start, (stop - start, last - first)
+        entries = draw(self._kind, self.seed, _STREAM, place, shape, dtype, column=first)
         entries *= entries.dtype.type(1 / np.sqrt(self.size))
         return entries
 
     def _apply(self, A: Stored) -> Array:
-        return A.transpose().product(self._entries(A.dtype)).T
+        """Multiply with some rows of S at a time: a pass over A for each tile."""
+        flipped, out = A.transpose(), np.empty((A.shape[1], self.size), A.dtype)
+        width = max(_NARROWEST, _TILE // self.shape[1])
+        for first in range(0, self.size, width):
+            columns = slice(first, first + width)
+            out[:, columns] = flipped.product(self._entries(A.dtype, columns=columns))
+        return out.T
 
     def _apply_transposed(self, Y: Array) -> Array:
-        entries = self._entries(Y.dtype)
-        out = np.empty((entries.shape[0], Y.shape[1]), Y.dtype)
-        _core.DenseOperator(entries).apply(Y, out)
+        n, height = self.shape[1], max(1, _TILE // self.size)
+        out = np.empty((n, Y.shape[1]), Y.dtype)
+        for start in range(0, n, height):
+            rows = slice(start, min(start + height, n))
+            _core.DenseOperator(self._entries(Y.dtype, rows)).apply(Y, out[rows])
         return out
 
 
@@ -58,9 +71,9 @@ class Gaussian(_Dense):
 
     Notes
     -----
-    ``2 size nnz(A)`` flops and one pass over A. S is made when it is applied and takes ``size * n`` numbers
-    of working memory: cut it into blocks ``S[:, i:j]`` where that is too much. Blocks of S have the same bits
-    as in the whole; products are the same up to the order of summation.
+    ``2 size nnz(A)`` flops. S is made when it is applied, 2**23 entries or 32 rows at a time, whichever is
+    more, and each tile is a pass over A. Blocks ``S[:, i:j]`` have the same bits as in the whole; sums of
+    their products are the same up to the order of summation.
 
     References
     ----------

@@ -1,11 +1,12 @@
 """Frequent Directions: a small matrix with nearly the covariance of all rows seen, and a proven bound."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from corange._results._storage import File, save_arrays
 from corange._rows import Rows, adjoint_product, frobenius_norm
 from corange._single_pass import basis, multiply
 from corange._validation import check_boolean, check_integer
@@ -185,6 +186,37 @@ class FrequentDirections:
             raise ValueError("no rows have been added yet: call partial_fit first.")
         kept, taken = _shrunk(self._buffer[: self._filled], self.size)
         return Directions(kept, self.shrinkage + taken)
+
+    def save(self, path: File) -> None:
+        """Write what is kept to an .npz file without pickles, to go on elsewhere: `corange.load` reads it.
+
+        Parameters
+        ----------
+        path : str, path or binary file
+            The ending .npz is added to a name without it, as `numpy.savez` does.
+        """
+        kept = {} if self._buffer is None else {"buffer": self._buffer[: self._filled]}
+        save_arrays(
+            path,
+            type(self).__name__,
+            size=np.array(self.size),
+            check_finite=np.array(self._check_finite),
+            n_rows=np.array(self.n_rows),
+            norm_fro=np.array(self.norm_fro),
+            shrinkage=np.array(self.shrinkage),
+            **kept,
+        )
+
+    @classmethod
+    def _from_arrays(cls, arrays: Any) -> Self:
+        sketch = cls(int(arrays["size"]), check_finite=bool(arrays["check_finite"]))
+        sketch.n_rows, sketch.norm_fro = int(arrays["n_rows"]), float(arrays["norm_fro"])
+        sketch.shrinkage = float(arrays["shrinkage"])
+        if "buffer" in arrays:
+            kept = arrays["buffer"]
+            sketch._filled = len(kept)
+            sketch._room_for(kept.shape[1], kept.dtype)[: len(kept)] = kept
+        return sketch
 
     def _room_for(self, columns: int, dtype: np.dtype[Any]) -> Array:
         if self._buffer is None:

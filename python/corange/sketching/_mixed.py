@@ -17,16 +17,15 @@ from corange._random import RandomState
 from corange._validation import check_choice, check_integer, check_nonnegative, check_proportion, shown
 from corange.sketching._base import Sketch, draw
 
-__all__ = ["SRHT", "FastJL", "VerySparse", "as_scipy", "dense_chunks", "random_order"]
+__all__ = ["SRHT", "FastJL", "SparseRows", "as_scipy", "bernoulli", "dense_chunks", "random_order"]
 
 Array = npt.NDArray[Any]
 
 _SIGNS, _PLACES, _VALUES = 103, 104, 105
 _CHUNK = 1 << 22  # entries of sparse data that are dense at a time
-_TILE = 1024  # columns of a very sparse sketch with random numbers of their own
 
 
-class _SparseRows(Sketch):
+class SparseRows(Sketch):
     """S = P H D or S = P, with P in compressed form."""
 
     _mixed = True
@@ -72,77 +71,7 @@ class _SparseRows(Sketch):
         return product[self.start : self.start + self.shape[1]]
 
 
-class VerySparse(_SparseRows):
-    """Entries ``+-sqrt(s / size)`` with probability ``1 / s``, else 0 (Achlioptas; Li, Hastie and Church).
-
-    Parameters
-    ----------
-    size : int
-        Rows of S.
-    n : int
-        Columns of S.
-    s : float, "sqrt" or "achlioptas", default="sqrt"
-        One entry in s is not zero. "sqrt" is the square root of n, "achlioptas" 3. With large s, data whose
-        weight sits in few entries need more rows.
-    random_state : int, Generator, RandomState or None, default=None
-        Seed.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is of the wrong kind or out of range; on use, A does not fit or is not finite.
-
-    Notes
-    -----
-    ``2 size nnz(A) / s`` flops and one pass over A. Columns of S have the same bits in every block.
-
-    References
-    ----------
-    .. [1] P. Li, T. Hastie and K. Church, "Very sparse random projections", KDD 2006,
-       doi:10.1145/1150402.1150436.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from corange.sketching import VerySparse
-    >>> S = VerySparse(100, 400, s="achlioptas", random_state=0)
-    >>> bool(abs(np.mean(S.toarray() != 0) - 1 / 3) < 0.02)
-    True
-    """
-
-    _mixed = False
-
-    def __init__(
-        self,
-        size: int,
-        n: int,
-        *,
-        s: float | Literal["sqrt", "achlioptas"] = "sqrt",
-        random_state: RandomState = None,
-    ) -> None:
-        super().__init__(size, n, random_state)
-        if isinstance(s, str):
-            check_choice("s", s, ("sqrt", "achlioptas"))
-        elif check_nonnegative("s", s) < 1:
-            raise ValueError(f"s must be at least 1, got {shown(s)}.")
-        self.s = {"sqrt": math.sqrt(self.length), "achlioptas": 3.0}[s] if isinstance(s, str) else float(s)
-
-    def _rows(self, dtype: Any) -> Any:
-        stop = self.start + self.shape[1]
-        indices, counts, signs = [], [], []
-        for tile in range(self.start // _TILE, (stop - 1) // _TILE + 1):
-            places = _bernoulli(self.seed, tile, _TILE * self.size, 1 / self.s)
-            column = places // self.size + tile * _TILE
-            kept = (column >= self.start) & (column < stop)
-            indices.append((places % self.size)[kept])
-            counts.append(column[kept] - self.start)
-            signs.append(draw("sign", self.seed, _VALUES, tile, (1, len(places)), dtype)[0][kept])
-        data = np.concatenate(signs) * dtype.type(math.sqrt(self.s / self.size))
-        coordinates = (np.concatenate(indices), np.concatenate(counts))
-        return scipy.sparse.csr_array((data, coordinates), shape=self.shape)
-
-
-class SRHT(_SparseRows):
+class SRHT(SparseRows):
     """Subsampled randomized Hadamard transform: random signs, Walsh-Hadamard transform, random rows of it.
 
     Parameters
@@ -192,7 +121,7 @@ class SRHT(_SparseRows):
         return scipy.sparse.csr_array((data, places, np.arange(self.size + 1)), shape=(self.size, length))
 
 
-class FastJL(_SparseRows):
+class FastJL(SparseRows):
     """Fast Johnson-Lindenstrauss transform: signs, Walsh-Hadamard transform, sparse Gaussian matrix.
 
     Parameters
@@ -256,7 +185,7 @@ class FastJL(_SparseRows):
         self.density = self._density(density)
         # Mixing spreads a bad entry over its whole column: one entry of the sparse matrix sees it.
         self._reads_all = (
-            len(_bernoulli(self.seed, 0, self.size << (self.length - 1).bit_length(), self.density)) > 0
+            len(bernoulli(self.seed, 0, self.size << (self.length - 1).bit_length(), self.density)) > 0
         )
 
     def _density(self, density: object) -> float:
@@ -272,7 +201,7 @@ class FastJL(_SparseRows):
 
     def _rows(self, dtype: Any) -> Any:
         length = 1 << (self.length - 1).bit_length()
-        places = _bernoulli(self.seed, 0, self.size * length, self.density)
+        places = bernoulli(self.seed, 0, self.size * length, self.density)
         data = draw("normal", self.seed, _VALUES, 0, (1, max(len(places), 1)), dtype)[0][: len(places)]
         data *= dtype.type(1 / math.sqrt(self.density * self.size * length))
         indptr = np.searchsorted(places, np.arange(self.size + 1) * length)
@@ -288,7 +217,7 @@ def _distortion(size: int, points: int) -> float:
     return high
 
 
-def _bernoulli(seed: int, row: int, total: int, q: float) -> npt.NDArray[np.int64]:
+def bernoulli(seed: int, row: int, total: int, q: float) -> npt.NDArray[np.int64]:
     """Places below `total` that independent coins of probability q choose, by geometric skips."""
     if q >= 1:
         return np.arange(total)

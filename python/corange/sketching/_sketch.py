@@ -11,9 +11,10 @@ from corange._validation import check_choice, check_integer
 from corange.sketching._base import Sketch
 from corange.sketching._dense import Gaussian, Rademacher
 from corange.sketching._fourier import SRFT
-from corange.sketching._mixed import SRHT, FastJL, VerySparse
+from corange.sketching._mixed import SRHT, FastJL
 from corange.sketching._sampling import RowSampling
 from corange.sketching._sign import CountSketch, SparseSign
+from corange.sketching._very_sparse import VerySparse
 
 __all__ = ["KINDS", "sketch"]
 

@@ -1,7 +1,7 @@
 """Truncated SVD of a matrix that is seen once, in pieces, and never stored."""
 
 import time
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from corange._estimate import measured_error
 from corange._operators import as_operator
 from corange._random import RandomState, random_key
 from corange._results import SVDResult
+from corange._results._storage import File, save_arrays
 from corange._rows import adjoint_product
 from corange._single_pass import (
     CONFIDENCE,
@@ -35,6 +36,8 @@ Array = npt.NDArray[Any]
 
 # Streams of the test matrices that multiply rows and columns.
 _ROWS, _COLUMNS = 2**64 - 8, 2**64 - 9
+# What is kept, and saved.
+_SKETCHES = ("range", "corange", "core", "probe")
 # Rows of a test matrix that are regenerated together.
 _REGENERATED = 2**15
 
@@ -283,6 +286,41 @@ class StreamingSVD:
             peak_bytes=2 * ((m + n) * self.size + self.core_size**2) * self.dtype.itemsize,
         )
         return SVDResult(U * signs, s.astype(self.dtype), (V * signs).T, report=report)
+
+    def save(self, path: File) -> None:
+        """Write the sketches to an .npz file without pickles, to go on elsewhere: `corange.load` reads it.
+
+        Parameters
+        ----------
+        path : str, path or binary file
+            The ending .npz is added to a name without it, as `numpy.savez` does.
+        """
+        save_arrays(
+            path,
+            type(self).__name__,
+            shape=np.array(self.shape),
+            rank=np.array(self.rank),
+            seed=np.array(self.seed, np.uint64),
+            updates=np.array(self.updates),
+            **{name: getattr(self, f"_{name}") for name in _SKETCHES},
+        )
+
+    @classmethod
+    def _from_arrays(cls, arrays: Any) -> Self:
+        core, wide = arrays["core"], arrays["range"].shape[1]
+        m, n = (int(side) for side in arrays["shape"])
+        stream = cls(
+            (m, n),
+            int(arrays["rank"]),
+            size=wide,
+            core_size=len(core),
+            dtype=core.dtype,
+            random_state=int(arrays["seed"]),
+        )
+        stream.updates = int(arrays["updates"])
+        for name in _SKETCHES:
+            setattr(stream, f"_{name}", arrays[name])
+        return stream
 
     def _row_tests(self, start: int, stop: int) -> tuple[Array, Array]:
         """Test matrices of some rows: those of co-range and error, and that of the core."""

@@ -86,6 +86,10 @@ StridedView<std::remove_const_t<T>> transposed(BlockView<T> x) {
 struct Uninitialized {};
 inline constexpr Uninitialized uninitialized{};
 
+/// For blocks whose columns are all written before anything is read: only the padding is zeroed.
+struct Overwritten {};
+inline constexpr Overwritten overwritten{};
+
 /// Owning block, zero where it is made; move-only, so that no large copy happens by accident.
 template <class T>
 class Block {
@@ -96,6 +100,11 @@ class Block {
       : data_(allocate(rows * padded<T>(cols))),
         capacity_(rows * padded<T>(cols)),
         view_{data_.get(), rows, cols, padded<T>(cols)} {}
+
+  Block(Overwritten, Index rows, Index cols) : Block(uninitialized, rows, cols) {
+    if (cols < view_.ld)
+      for (Index i = 0; i < rows; ++i) std::fill_n(view_.row(i) + cols, view_.ld - cols, T(0));
+  }
 
   BlockView<T> view() { return view_; }
   BlockView<const T> view() const { return view_; }

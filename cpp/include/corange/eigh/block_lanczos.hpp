@@ -63,7 +63,7 @@ class BlockLanczos {
 
   void expand() {
     const Index b = next_.cols(), total = count_ + b;
-    Block<T> z = b == spare_.cols() ? std::move(spare_) : Block<T>(n_, b);
+    Block<T> z = b == spare_.cols() ? std::move(spare_) : Block<T>(overwritten, n_, b);
     multiply_(next_.view(), z.view());
     convert(next_.view(), BlockView<T>{v_.data() + count_, n_, b, v_.ld()});
     t_.block(count_, 0, b, count_) = coupling_;
@@ -167,7 +167,7 @@ class BlockLanczos {
   }
 
   static Block<T> first_columns(const Block<T>& z, Index cols) {
-    Block<T> first(z.rows(), cols);
+    Block<T> first(overwritten, z.rows(), cols);
     convert(z.cols(cols), first.view());
     return first;
   }

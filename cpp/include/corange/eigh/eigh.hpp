@@ -32,6 +32,7 @@ class EighDriver {
     if (a.rows() != a.cols()) throw InvalidArgument("eigh: A must be square");
     if (n_ < 1 || options.rank < 1 || options.rank > n_)
       throw InvalidArgument("eigh: rank = " + std::to_string(options.rank) + " must lie in 1 .. " + std::to_string(n_));
+    refuse_too_large();
     const Scan scan = a.scan();
     if (options.check_finite) detail::refuse_bad(scan);
     if (scan.known && scan.max_abs > 0) exponent_ = scan.exponent;
@@ -57,6 +58,13 @@ class EighDriver {
   }
 
  private:
+  /// The least held at once: the basis and its Ritz vectors, these in the precision of the output, and their products.
+  void refuse_too_large() const {
+    require_memory(2 * block_bytes<float>(n_, options_.rank) + 2 * block_bytes<D>(n_, options_.rank),
+                   "eigh of order " + std::to_string(n_) + " at rank = " + std::to_string(options_.rank),
+                   "ask for a smaller rank");
+  }
+
   /// BlockLanczos with the interface that run_krylov wants.
   template <class T>
   struct Engine {
@@ -82,7 +90,7 @@ class EighDriver {
     const Index allowed = options_.max_passes.value_or(std::numeric_limits<Index>::max() / 4);
     const KrylovPlan plan = plan_krylov(*a_, options_, options_.rank, sizeof(T), allowed - a_->passes() - kFinish);
     const Index limit = options_.max_passes.value_or(a_->passes() + default_passes(plan));
-    Block<T> start(n_, plan.block);
+    Block<T> start(overwritten, n_, plan.block);
     detail::fill_random_columns<T>(start.view(), detail::stream_key(options_.seed, detail::Stream::start));
     const auto multiply = [this](BlockView<const T> x, BlockView<T> z) { a_->apply(x, z); };
     const Index longest = plan.direct ? n_ : plan.max_basis;
@@ -96,11 +104,11 @@ class EighDriver {
     report_.stopped = outcome.stopped;
     scale_ = outcome.ritz.values.cwiseAbs().maxCoeff();
     const Index found = std::min(options_.rank, engine.count());
-    Block<T> basis(n_, options_.rank);
+    Block<T> basis(overwritten, n_, options_.rank);
     if (found < options_.rank)
       detail::fill_random_columns<T>(basis.view(), detail::stream_key(options_.seed, detail::Stream::fill));
     engine.lanczos.vectors(outcome.ritz.right.leftCols(found), basis.cols(found));
-    vectors_ = Block<D>(n_, basis.cols());
+    vectors_ = Block<D>(overwritten, n_, basis.cols());
     convert(basis.view(), vectors_.view());
     rayleigh_ritz();
     if (report_.converged || report_.stopped == "max_passes" || report_.stopped == "callback") return;
@@ -110,7 +118,7 @@ class EighDriver {
   /// Step 3.
   void rayleigh_ritz() {
     orthonormalize<D>(vectors_.view(), detail::stream_key(options_.seed, detail::Stream::finish));
-    Block<D> w(n_, vectors_.cols());
+    Block<D> w(overwritten, n_, vectors_.cols());
     a_->apply(BlockView<const D>(vectors_.view()), w.view());
     const SmallMatrix t = adjoint_product<D>(vectors_.view(), w.view());
     const SmallEigen eigen = symmetric_eigen((t + t.transpose()) / 2);

@@ -97,7 +97,7 @@ void product(BlockView<const T> v, const SmallMatrix& c, BlockView<T> y) {
   const Tiling tiles = tiling(v.rows, 256, 64);
   parallel_for(tiles.count(), [&](Index t) {
     const Index row = tiles.begin(t), rows = tiles.size(t);
-    Block<T> result(rows, y.cols);
+    Block<T> result(overwritten, rows, y.cols);
     panel_product<T>(strided(v.middle_rows(row, rows)), coefficients.view(), result.view(), Store::set);
     copy_block(result.view(), y.middle_rows(row, rows));
   });

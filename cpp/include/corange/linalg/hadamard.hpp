@@ -177,16 +177,44 @@ void transform(T* x, Index n, T scale, const T* next = nullptr) {
   }
 }
 
-/// Transforms t0, t0 + 1, ... that lie side by side, through a buffer of n rows of `width` entries.
+/// The first log2(R) levels of `count` transforms that lie side by side, from where they are to the rows of the buffer. The rows that
+/// come next are asked for ahead: they lie too far apart for the processor to see the pattern.
+template <int R, class T>
+void gather_pass(const AxisLayout& a, const T* from, Index count, Block<T>& buffer) {
+  constexpr Index kLanes = simd::kLanes<T>, kLine = static_cast<Index>(kAlignment / sizeof(T)), kAhead = 32 / R;
+  const Index block = a.n / R, width = buffer.ld(), stride = a.from.stride;
+  for (Index i = 0; i < block; ++i) {
+    if (i + kAhead < block)
+      for (int k = 0; k < R; ++k)
+        for (Index j = 0; j < count; j += kLine) __builtin_prefetch(from + (k * block + i + kAhead) * stride + j);
+    for (Index j = 0; j < width; j += kLanes) {
+      const std::size_t bytes = sizeof(T) * static_cast<std::size_t>(std::clamp<Index>(count - j, 0, kLanes));
+      simd::Vector<T> v[R] = {};
+      for (int k = 0; k < R; ++k) {
+        const T* row = from + (k * block + i) * stride + j;
+        if (bytes == sizeof(simd::Vector<T>))
+          __builtin_memcpy(&v[k], row, sizeof(simd::Vector<T>));
+        else
+          __builtin_memcpy(&v[k], row, bytes);
+      }
+      combine<R>(v);
+      for (int k = 0; k < R; ++k) simd::store<T>(buffer.data() + (k * block + i) * width + j, v[k]);
+    }
+  }
+}
+
+/// Transforms t0, t0 + 1, ... that lie side by side, through a buffer with a row for each of their entries.
 template <class T>
 void transform_beside(const AxisLayout& a, const T* from, T* to, Index count, Block<T>& buffer, T scale) {
-  const Index width = buffer.ld();
-  for (Index i = 0; i < a.n; ++i) std::copy_n(from + i * a.from.stride, count, buffer.data() + i * width);
-  levels<T>(buffer.data(), a.n * width, width, nullptr);
-  for (Index i = 0; i < a.n; ++i) {
-    const T* row = buffer.data() + i * width;
-    T* target = to + i * a.to.stride;
-    for (Index j = 0; j < count; ++j) target[j] = row[j] * scale;
+  const Index radix = std::min<Index>(a.n, 8), block = a.n / radix, width = buffer.ld();
+  with_radix(radix, [&]<int R>() { gather_pass<R>(a, from, count, buffer); });
+  for (Index k = 0; k < radix; ++k) {
+    T* rows = buffer.data() + k * block * width;
+    levels<T>(rows, block * width, width, nullptr);
+    for (Index i = 0; i < block; ++i) {
+      T* target = to + (k * block + i) * a.to.stride;
+      for (Index j = 0; j < count; ++j) target[j] = rows[i * width + j] * scale;
+    }
   }
 }
 
@@ -205,6 +233,33 @@ void transform_one(const AxisLayout& a, const T* from, T* to, std::vector<T>& bu
 
 }  // namespace hadamard
 
+template <class T>
+void fwht(const AxisLayout& a, const T* from, T* to, T scale);
+
+namespace hadamard {
+
+/// Entries of transforms side by side of which a tile has pieces of rows long enough to be read at the speed of memory.
+inline constexpr Index kLongestBeside = 2048;
+
+/// The levels between blocks of the rows, then those within a block: twice over memory, in long pieces of rows each time.
+template <class T>
+void in_two_steps(const AxisLayout& a, const T* from, T* to, T scale) {
+  Index count = 2;
+  while (count * count < a.n) count *= 2;
+  const Index length = a.n / count;
+  AxisLayout between = a, within = a;
+  between.n = count, within.n = length;
+  within.from = within.to;
+  between.from.stride *= length, between.to.stride *= length;
+  between.outer.push_back(length), within.outer.push_back(count);
+  between.from.outer_strides.push_back(a.from.stride), between.to.outer_strides.push_back(a.to.stride);
+  within.from.outer_strides.push_back(between.to.stride), within.to.outer_strides.push_back(between.to.stride);
+  fwht<T>(between, from, to, T(1));
+  fwht<T>(within, to, to, scale);
+}
+
+}  // namespace hadamard
+
 /// to = scale * H from, along an axis; `to` may be `from` if their strides agree, and else must not overlap it.
 template <class T>
 void fwht(const AxisLayout& a, const T* from, T* to, T scale) {
@@ -212,23 +267,32 @@ void fwht(const AxisLayout& a, const T* from, T* to, T scale) {
     throw InvalidArgument("the length of the axis, " + std::to_string(a.n) + ", must be a power of two");
   constexpr Index kLine = static_cast<Index>(kAlignment / sizeof(T));
   const bool beside = a.from.inner_stride == 1 && a.to.inner_stride == 1 && a.inner >= kLine && a.n > 1;
+  if (beside && a.n > hadamard::kLongestBeside) return hadamard::in_two_steps<T>(a, from, to, scale);
   // Several lines of each row where they fit in L2; or a few transforms that keep a thread busy for a while.
   const Index bytes = static_cast<Index>(sizeof(T)) * a.n;
   const Index tile =
       beside ? std::clamp<Index>((1 << 19) / (bytes * kLine), 1, 8) * kLine : std::clamp<Index>((1 << 18) / bytes, 1, 4096);
   const Tiling tiles{a.inner, tile};
-  parallel_for(a.outer_count() * tiles.count(), [&](Index task) {
-    const Index o = task / tiles.count(), t = task % tiles.count(), count = tiles.size(t);
-    const T* source = from + a.offset(a.from, o) + tiles.begin(t) * a.from.inner_stride;
-    T* target = to + a.offset(a.to, o) + tiles.begin(t) * a.to.inner_stride;
-    if (beside) {
-      Block<T> buffer(a.n, count);
-      return hadamard::transform_beside<T>(a, source, target, count, buffer, scale);
-    }
+  // A task does tiles one after another: next to each other in memory, and in the same buffer.
+  const Index count = a.outer_count() * tiles.count();
+  const Tiling tasks = tiling(count, 64, 1);
+  parallel_for(tasks.count(), [&](Index task) {
+    Block<T> lines;
+    if (beside) lines = Block<T>(uninitialized, a.n, std::min(tile, a.inner));
     std::vector<T> buffer;
-    for (Index j = 0; j < count; ++j, source += a.from.inner_stride, target += a.to.inner_stride) {
-      const T* next = a.from.stride == 1 && j + 1 < count ? source + a.from.inner_stride : nullptr;
-      hadamard::transform_one<T>(a, source, target, buffer, scale, next);
+    for (Index g = tasks.begin(task); g < tasks.begin(task) + tasks.size(task); ++g) {
+      check_interrupt();
+      const Index o = g / tiles.count(), t = g % tiles.count(), size = tiles.size(t);
+      const T* source = from + a.offset(a.from, o) + tiles.begin(t) * a.from.inner_stride;
+      T* target = to + a.offset(a.to, o) + tiles.begin(t) * a.to.inner_stride;
+      if (beside) {
+        hadamard::transform_beside<T>(a, source, target, size, lines, scale);
+        continue;
+      }
+      for (Index j = 0; j < size; ++j, source += a.from.inner_stride, target += a.to.inner_stride) {
+        const T* next = a.from.stride == 1 && j + 1 < size ? source + a.from.inner_stride : nullptr;
+        hadamard::transform_one<T>(a, source, target, buffer, scale, next);
+      }
     }
   });
 }

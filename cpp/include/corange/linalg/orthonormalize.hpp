@@ -63,7 +63,7 @@ bool cholesky_qr(BlockView<T> z, SmallMatrix& r) {
 
 template <class T>
 Block<T> take_columns(BlockView<const T> z, const std::vector<Index>& columns) {
-  Block<T> taken(z.rows, static_cast<Index>(columns.size()));
+  Block<T> taken(overwritten, z.rows, static_cast<Index>(columns.size()));
   const Tiling tiles = tiling(z.rows);
   parallel_for(tiles.count(), [&](Index t) {
     for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i)

@@ -8,7 +8,8 @@
 //      where that is cheaper than iterating.
 //   3. Refinement with N until the estimated backward error is at rounding level (refine.hpp).
 //
-// sketch_and_solve instead returns argmin || S A x - S b || for a Gaussian S: one approximation, whose entries all are close.
+// sketch_and_solve instead returns argmin || S A x - S b || for a dense S, a subsampled randomized Hadamard transform or Gaussian:
+// one approximation, whose entries all are close.
 //
 // Cost for dense A: m n^2 flops (condition number below 1e7), 2 m n^2 + 8 m n (beyond), or 8 m n + 144 n^3 + about 40 passes
 // (many columns), each plus a few passes; sparse A: 8 nonzeros + 144 n^3 + about 40 passes. Memory: n^2 numbers up to 16 times, or
@@ -19,6 +20,7 @@
 #include "corange/lstsq/refine.hpp"
 #include "corange/operators/counting.hpp"
 #include "corange/operators/dense.hpp"
+#include "corange/sketch/srht.hpp"
 
 namespace corange {
 
@@ -157,13 +159,9 @@ class LstsqDriver {
     const Index size = std::min(options_.size.value_or(std::max<Index>(8 * n_, n_ + 20)), m_);
     if (size < n_) throw InvalidArgument("size = " + std::to_string(size) + " must be at least the number of columns");
     const Index ridge = options_.alpha > 0 ? n_ : 0, targets = b_.cols();
-    const RandomKey key{options_.seed, std::uint64_t{2} << 32};
     Block<double> sa(size + ridge, n_), sb(size + ridge, targets);
-    detail::gaussian_sketch(*a_, key, sa.view().middle_rows(0, size));
+    embed(sa.view().middle_rows(0, size), sb.view().middle_rows(0, size));
     for (Index j = 0; j < ridge; ++j) sa(size + j, j) = std::sqrt(options_.alpha);
-    const DenseOperator<double> b({b_.data(), m_, targets, b_.ld(), 1});
-    detail::gaussian_sketch(b, key, sb.view().middle_rows(0, size));
-    report_.method = "sketch and solve, Gaussian";
     report_.stopped = "completed";
     report_.converged = true;
     report_.sketch_size = size;
@@ -174,6 +172,34 @@ class LstsqDriver {
     report_.residual_norms = detail::long_norms(b_.view());
     report_.backward_errors = SmallVector::Constant(targets, std::numeric_limits<double>::quiet_NaN());
     norm_ = scan_.known ? std::sqrt(scan_.sum_squares) : std::numeric_limits<double>::quiet_NaN();
+  }
+
+  /// sa = S A and sb = S b for the same S.
+  void embed(BlockView<double> sa, BlockView<double> sb) {
+    const RandomKey key{options_.seed, std::uint64_t{2} << 32};
+    const DenseOperator<double> b({b_.data(), m_, b_.cols(), b_.ld(), 1});
+    if (hadamard_is_cheap(sa.rows)) {
+      const Srht s(sa.rows, m_, key);
+      SrhtVisitor a_visitor(s, sa), b_visitor(s, sb);
+      if (a_->visit(a_visitor)) {
+        b.visit(b_visitor);
+        report_.method = "sketch and solve, subsampled randomized Hadamard transform";
+        return;
+      }
+      if (options_.sketch == DenseSketch::srht)
+        throw InvalidArgument("sketch='srht' needs a matrix whose entries can be seen, not one known by its products only");
+    }
+    detail::gaussian_sketch(*a_, key, sa);
+    detail::gaussian_sketch(b, key, sb);
+    report_.method = "sketch and solve, Gaussian";
+  }
+
+  /// Additions of the transform against flops of a product with a Gaussian S and what its numbers cost, some ten flops each.
+  bool hadamard_is_cheap(Index size) const {
+    if (options_.sketch != DenseSketch::automatic) return options_.sketch == DenseSketch::srht;
+    if (storage_ == Storage::callback) return false;
+    const double m = static_cast<double>(m_), n = static_cast<double>(n_), d = static_cast<double>(size);
+    return m * n * (std::log2(d) + 4) < d * (2 * a_->entries() + 10 * m);
   }
 
   /// argmin || sa x - sb || by the same method as for large matrices: the sketch is an operator like any other.

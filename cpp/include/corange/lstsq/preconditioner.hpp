@@ -80,6 +80,9 @@ class GramVisitor final : public EntryVisitor {
   }
   void sparse_rows(Index, const Compressed&) override { throw InvalidArgument("the Gram matrix needs dense rows"); }
   void sparse_columns(Index, const Compressed&) override { throw InvalidArgument("the Gram matrix needs dense rows"); }
+  void outer(Index, Index, StridedView<double>, StridedView<double>) override {
+    throw InvalidArgument("the Gram matrix needs dense rows");
+  }
 
  private:
   BlockView<const double> right_;
@@ -103,6 +106,12 @@ class SketchVisitor final : public EntryVisitor {
     sparse_sign_apply_columns<double>(s_, piece, part.view());
     for (Index i = 0; i < part.rows(); ++i)
       for (Index j = 0; j < part.cols(); ++j) out_(i, col + j) += part(i, j);
+  }
+  void outer(Index row, Index col, StridedView<double> left, StridedView<double> right) override {
+    Block<double> part(out_.rows, 1);
+    sparse_sign_apply<double>(s_, left, part.view(), row);
+    for (Index i = 0; i < part.rows(); ++i)
+      for (Index j = 0; j < right.rows; ++j) out_(i, col + j) += part(i, 0) * right(j, 0);
   }
 
  private:
@@ -184,7 +193,9 @@ class PreconditionerMaker {
   /// A sketch gives singular values to a factor and spaces to an angle. Unless those that rcond keeps end at the cliff of rounding,
   /// this measures B on the sketch's vectors, with 4 flops an entry and vector, and decides anew.
   Preconditioner decided(const Preconditioner& sketched) const {
-    if (sketched.rank() == 0 || sketched.condition * rcond_ < kSafelyFull * kSafelyFull) return sketched;
+    // The condition number of all of B is right to a factor of 6: three from the sketch, two from its estimate.
+    const double safe = sketched.full() ? kSafelyFull : kSafelyFull * kSafelyFull;
+    if (sketched.rank() == 0 || sketched.condition * rcond_ < safe) return sketched;
     const Index k = sketched.rank();
     const SmallMatrix z = sketched.apply(SmallMatrix::Identity(k, k));
     const GramFactor f = factor_gram(projected_gram(z));

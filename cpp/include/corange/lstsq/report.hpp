@@ -13,6 +13,9 @@ namespace corange {
 
 enum class LstsqMethod { automatic, gram, sketch, sketch_and_solve };
 
+/// The dense embedding of sketch_and_solve; automatic: whichever costs less.
+enum class DenseSketch { automatic, gaussian, srht };
+
 /// What a callback is told after each pass of refinement.
 struct LstsqProgress {
   Index iteration = 0;
@@ -25,6 +28,7 @@ struct LstsqOptions {
   double alpha = 0;               // ridge: || A x - b ||^2 + alpha || x ||^2
   double tol = 0;                 // backward error to reach, relative to ||A||; 0: as small as rounding allows
   std::optional<double> rcond;    // singular values below rcond times the largest count as zero
+  DenseSketch sketch = DenseSketch::automatic;
   std::optional<Index> size;      // rows of the sketch of sketch_and_solve
   std::uint64_t seed = 0;
   bool check_finite = true;

@@ -160,8 +160,10 @@ class NmfDriver {
     return hals_half_step<T>(g, f, y.next.view(), penalty, sweeps(for_w));
   }
 
-  /// 1 + half of what a product costs in units of a sweep.
+  /// 1 + half of what a product costs in units of a sweep; two for sparse data, where that is about right, and where explicit
+  /// zeros and entries stored twice must not matter.
   Index sweeps(bool for_w) const {
+    if (x_->storage() == Storage::sparse) return 2;
     const double k = static_cast<double>(w_.next.cols());
     const double mine = static_cast<double>((for_w ? w_ : h_).next.rows()),
                  other = static_cast<double>((for_w ? h_ : w_).next.rows());

@@ -17,7 +17,8 @@ inline constexpr Index kResidualSlices = 16;
 class ResidualVisitor final : public EntryVisitor {
  public:
   ResidualVisitor(BlockView<const double> w, BlockView<const double> h) : w_(w), h_(h) {}
-  double sum_squares() const { return total_; }
+  /// Nothing if pieces lay one above the other: then the squares of their residuals do not add up.
+  std::optional<double> sum_squares() const { return overlapping_ ? std::nullopt : std::optional(total_); }
 
   void dense(Index row, Index, StridedView<double> piece) override {
     add(w_, h_, row, piece.rows, [&](Index i, Index c, BlockView<double> tile) {
@@ -26,6 +27,7 @@ class ResidualVisitor final : public EntryVisitor {
   }
   void sparse_rows(Index row, const Compressed& piece) override { sparse(w_, h_, row, piece); }
   void sparse_columns(Index col, const Compressed& piece) override { sparse(h_, w_, col, piece); }
+  void outer(Index, Index, StridedView<double>, StridedView<double>) override { overlapping_ = true; }
 
  private:
   void sparse(BlockView<const double> outer, BlockView<const double> inner, Index first, const Compressed& piece) {
@@ -54,6 +56,7 @@ class ResidualVisitor final : public EntryVisitor {
 
   BlockView<const double> w_, h_;
   double total_ = 0;
+  bool overlapping_ = false;
 };
 
 }  // namespace detail

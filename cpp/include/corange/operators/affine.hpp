@@ -41,6 +41,33 @@ class AffineOperator final : public OperatorOf<AffineOperator> {
     return s;
   }
 
+  /// The pieces of A with their rows and columns scaled, and the shifts as outer products.
+  bool visit(EntryVisitor& visitor) const override {
+    Scaled scaled(visitor, affine_);
+    if (!a_->visit(scaled)) return false;
+    const auto factor = [](const double* scale, Index i) { return scale ? scale[i] : 1.0; };
+    const auto column = [](const std::vector<double>& v) {
+      return StridedView<double>{v.data(), static_cast<Index>(v.size()), 1, 1, 1};
+    };
+    const auto vector = [&](Index size, const auto& entry) {
+      std::vector<double> v(static_cast<std::size_t>(size));
+      for (Index i = 0; i < size; ++i) v[static_cast<std::size_t>(i)] = entry(i);
+      return v;
+    };
+    const Affine& f = affine_;
+    if (f.col_shift) {
+      const auto left = vector(rows(), [&](Index i) { return factor(f.row_scale, i); });
+      const auto right = vector(cols(), [&](Index j) { return -scale_ * f.col_shift[j] * factor(f.col_scale, j); });
+      visitor.outer(0, 0, column(left), column(right));
+    }
+    if (f.row_shift) {
+      const auto left = vector(rows(), [&](Index i) { return -scale_ * f.row_shift[i] * factor(f.row_scale, i); });
+      const auto right = vector(cols(), [&](Index j) { return factor(f.col_scale, j); });
+      visitor.outer(0, 0, column(left), column(right));
+    }
+    return true;
+  }
+
   template <class T>
   void product(BlockView<const T> x, BlockView<T> y) const {
     transform<T>(affine_, x, y, [&](BlockView<const T> in) { a_->apply(in, y); });
@@ -108,6 +135,56 @@ class AffineOperator final : public OperatorOf<AffineOperator> {
     for (Index t = 0; t < tiles.count(); ++t) sum += partial.col(t);
     return sum;
   }
+
+  /// Shows pieces with rows and columns multiplied by the scales.
+  class Scaled final : public EntryVisitor {
+   public:
+    Scaled(EntryVisitor& visitor, const Affine& affine) : visitor_(visitor), row_(affine.row_scale), col_(affine.col_scale) {}
+
+    void dense(Index row, Index col, StridedView<double> piece) override {
+      if (plain()) return visitor_.dense(row, col, piece);
+      Block<double> copy(uninitialized, piece.rows, piece.cols);
+      for_rows(piece.rows, [&](Index i) {
+        for (Index j = 0; j < piece.cols; ++j) copy(i, j) = piece(i, j) * factor(row + i, col + j);
+      });
+      visitor_.dense(row, col, {copy.data(), piece.rows, piece.cols, copy.ld(), 1});
+    }
+    void sparse_rows(Index row, const Compressed& piece) override {
+      if (plain()) return visitor_.sparse_rows(row, piece);
+      visitor_.sparse_rows(row, scaled(piece, [&](Index o, Index i) { return factor(row + o, i); }));
+    }
+    void sparse_columns(Index col, const Compressed& piece) override {
+      if (plain()) return visitor_.sparse_columns(col, piece);
+      visitor_.sparse_columns(col, scaled(piece, [&](Index o, Index i) { return factor(i, col + o); }));
+    }
+    void outer(Index row, Index col, StridedView<double> left, StridedView<double> right) override {
+      Block<double> u(left.rows, 1), v(right.rows, 1);
+      for (Index i = 0; i < left.rows; ++i) u(i, 0) = left(i, 0) * (row_ ? row_[row + i] : 1);
+      for (Index j = 0; j < right.rows; ++j) v(j, 0) = right(j, 0) * (col_ ? col_[col + j] : 1);
+      visitor_.outer(row, col, {u.data(), left.rows, 1, u.ld(), 1}, {v.data(), right.rows, 1, v.ld(), 1});
+    }
+
+   private:
+    bool plain() const { return !row_ && !col_; }
+    double factor(Index i, Index j) const { return (row_ ? row_[i] : 1) * (col_ ? col_[j] : 1); }
+
+    /// The same structure with values in memory of this visitor; factor(outer index, inner index).
+    template <class Factor>
+    Compressed scaled(const Compressed& piece, const Factor& factor) {
+      values_.resize(static_cast<std::size_t>(piece.indptr[piece.outer]));
+      for_rows(piece.outer, [&](Index o) {
+        for (Index p = piece.indptr[o]; p < piece.indptr[o + 1]; ++p)
+          values_[static_cast<std::size_t>(p)] = piece.data[p] * factor(o, piece.indices[p]);
+      });
+      Compressed copy = piece;
+      copy.data = values_.data();
+      return copy;
+    }
+
+    EntryVisitor& visitor_;
+    const double *row_, *col_;
+    std::vector<double> values_;
+  };
 
   std::shared_ptr<const LinearOperator> a_;
   Affine affine_;

@@ -46,6 +46,8 @@ class EntryVisitor {
   virtual void sparse_rows(Index row, const Compressed& piece) = 0;
   /// Outer slices are columns col, col + 1, ... of the matrix.
   virtual void sparse_columns(Index col, const Compressed& piece) = 0;
+  /// The piece is left right', of a column each, in the place of a dense one: what shifting a sparse matrix adds to it.
+  virtual void outer(Index row, Index col, StridedView<double> left, StridedView<double> right) = 0;
 };
 
 class LinearOperator {

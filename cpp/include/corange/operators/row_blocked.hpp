@@ -96,6 +96,9 @@ class RowBlockedOperator final : public OperatorOf<RowBlockedOperator<S>> {
     Below(EntryVisitor& visitor, Index start) : visitor_(visitor), start_(start) {}
     void dense(Index row, Index col, StridedView<double> piece) override { visitor_.dense(start_ + row, col, piece); }
     void sparse_rows(Index row, const Compressed& piece) override { visitor_.sparse_rows(start_ + row, piece); }
+    void outer(Index row, Index col, StridedView<double> left, StridedView<double> right) override {
+      visitor_.outer(start_ + row, col, left, right);
+    }
     void sparse_columns(Index, const Compressed&) override {}  // blocks are dense
 
    private:
@@ -185,6 +188,9 @@ class TransposedOperator final : public OperatorOf<TransposedOperator> {
     }
     void sparse_rows(Index row, const Compressed& piece) override { visitor_.sparse_columns(row, piece); }
     void sparse_columns(Index col, const Compressed& piece) override { visitor_.sparse_rows(col, piece); }
+    void outer(Index row, Index col, StridedView<double> left, StridedView<double> right) override {
+      visitor_.outer(col, row, right, left);
+    }
 
    private:
     EntryVisitor& visitor_;

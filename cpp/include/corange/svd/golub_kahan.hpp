@@ -50,12 +50,12 @@ class GolubKahan {
 
   void expand() {
     const Index b = next_.cols(), total = count_ + b;
-    Block<T> w(m_, b);
+    Block<T> w(overwritten, m_, b);
     a_.apply(BlockView<const T>(next_.view()), w.view());
     convert(next_.view(), slot(v_, b));
     append_column(w.view());
     convert(w.view(), slot(u_, b));
-    Block<T> z(n_, b);
+    Block<T> z(overwritten, n_, b);
     a_.apply_adjoint(BlockView<const T>(w.view()), z.view());
     count_ = total;
     advance(std::move(z));
@@ -111,7 +111,7 @@ class GolubKahan {
   void advance(Block<T> z) {
     const Index room = n_ - count_;
     const bool last = room < z.cols();  // then any basis of what is left of the space holds all of z
-    Block<T> q(n_, std::min(room, z.cols()));
+    Block<T> q(overwritten, n_, std::min(room, z.cols()));
     convert(z.cols(q.cols()), q.view());
     coupling_ = SmallMatrix::Zero(q.cols(), count_);
     if (q.cols() > 0) {

@@ -15,7 +15,9 @@ template <class T>
 class NormalLanczos {
  public:
   NormalLanczos(const LinearOperator& a, Block<T> start, Index max_basis, RandomKey key, double tol)
-      : tol_(tol), y_(a.rows(), start.cols()), lanczos_(multiply(a), std::move(start), max_basis, Which::largest, key) {}
+      : tol_(tol),
+        y_(overwritten, a.rows(), start.cols()),
+        lanczos_(multiply(a), std::move(start), max_basis, Which::largest, key) {}
 
   Index count() const { return lanczos_.count(); }
   Index capacity() const { return lanczos_.capacity(); }

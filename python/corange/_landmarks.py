@@ -1,0 +1,216 @@
+"""Partial Cholesky factorizations of positive semidefinite matrices, and the landmarks they are made of."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+
+from corange import _core
+from corange._entries import Entries
+from corange._rows import adjoint_product
+from corange._single_pass import multiply
+
+__all__ = [
+    "PartialCholesky",
+    "cholesky_at",
+    "leverage_landmarks",
+    "random_pivots",
+    "uniform_landmarks",
+]
+
+Array = npt.NDArray[Any]
+
+# Streams of the random generator: proposals and their acceptance, uniform landmarks, leverage scores.
+_PROPOSALS, _UNIFORM, _LEVERAGE = 2**64 - 20, 2**64 - 21, 2**64 - 22
+# Rounding in a diagonal entry of what is left, in units of eps * sqrt(rank) * the entry.
+_NOISE = 8.0
+_LARGEST_BLOCK = 128
+
+
+class PartialCholesky:
+    """K = F F' + what is left, of which the diagonal is known: a state that columns are added to.
+
+    Attributes
+    ----------
+    F : ndarray of shape (n, capacity)
+        The factor; columns beyond `count` are not written yet.
+    pivots : list of int
+        Rows and columns that F reproduces, in order.
+    left : ndarray of shape (n,)
+        Diagonal of what is left; entries that are rounding are 0.
+    trace : float
+        Sum of the diagonal of K.
+    """
+
+    def __init__(self, entries: Entries, capacity: int) -> None:
+        diagonal = entries.diagonal()
+        largest = float(np.abs(diagonal).max())
+        eps = float(np.finfo(entries.dtype).eps)
+        scale = np.maximum(np.abs(diagonal), eps * largest)
+        self.floors = _NOISE * eps * np.sqrt(capacity) * scale
+        # Entries below -sqrt(eps) times what they were, here in units of their floors, are no rounding.
+        self._lowest = -np.sqrt(eps) / (_NOISE * eps * np.sqrt(capacity))
+        worst = int(np.argmin(diagonal / np.where(scale > 0.0, scale, 1.0)))
+        if diagonal[worst] < self._lowest * self.floors[worst]:
+            raise np.linalg.LinAlgError(
+                f"K must be positive semidefinite, but K[{worst}, {worst}] is {diagonal[worst]:.3g}."
+            )
+        self.entries = entries
+        self.left = np.where(diagonal > self.floors, diagonal, 0.0)
+        self.trace = float(self.left.sum())
+        self.F = np.empty((diagonal.size, capacity), entries.dtype)
+        self.pivots: list[int] = []
+
+    @property
+    def count(self) -> int:
+        """Columns so far."""
+        return len(self.pivots)
+
+    @property
+    def error(self) -> float:
+        """Trace of what is left, relative to that of K."""
+        return float(self.left.sum()) / self.trace if self.trace > 0.0 else 0.0
+
+    def residual_block(self, chosen: Array) -> npt.NDArray[np.float64]:
+        """Compute what is left of the entries between some rows and the same columns."""
+        block = np.array(self.entries.block(chosen, chosen), dtype=np.float64, order="C")
+        if self.count:
+            _core.subtract_outer(self.F[chosen, : self.count].astype(np.float64), block)
+        return block
+
+    def add(self, chosen: Array, L: npt.NDArray[np.float64]) -> None:
+        """Append the columns of F for new pivots, given the Cholesky factor of their residual block."""
+        columns = self.entries.columns(chosen)
+        dtype = self.F.dtype
+        lowest = _core.cholesky_step(
+            columns.astype(dtype, copy=False),
+            np.ascontiguousarray(self.F[chosen, : self.count].T),
+            L,
+            self.F,
+            self.left[:, np.newaxis],
+            self.floors[:, np.newaxis],
+        )
+        if lowest < self._lowest:
+            raise np.linalg.LinAlgError(
+                "K must be positive semidefinite, but the diagonal of what is left beside "
+                f"{self.count + chosen.size} of its columns has negative entries; use corange.eigh."
+            )
+        self.pivots.extend(map(int, chosen))
+        self.left[chosen] = 0.0
+
+    def drop_surplus(self, since: int, error: float) -> None:
+        """Take back the last columns, of those from `since` on, that the error can do without."""
+        new = self.F[:, since : self.count].astype(np.float64) ** 2
+        allowed, total = error * self.trace, float(self.left.sum())
+        keep = self.count
+        while keep > since + 1 and total + float(new[:, keep - 1 - since].sum()) <= allowed:
+            keep -= 1
+            total += float(new[:, keep - since].sum())
+        self.left += new[:, keep - since :].sum(axis=1)
+        del self.pivots[keep:]
+
+
+def random_pivots(entries: Entries, rank: int, seed: int, error: float = 0.0) -> PartialCholesky:
+    """Randomly pivoted partial Cholesky factorization, in blocks with rejection.
+
+    Each pivot is drawn with probability proportional to the diagonal of what is left. A block of pivots is
+    drawn from the diagonal as it is before the block; one of them is accepted with the probability that the
+    pivots accepted before it leave, which gives the distribution of one draw at a time. Stops at `rank`, at
+    the numerical rank, or when the relative trace error is at most `error`.
+
+    References
+    ----------
+    Chen, Epperly, Tropp, Webber (2025), Comm. Pure Appl. Math. 78, arXiv:2207.06503; Epperly, Tropp, Webber
+    (2024), arXiv:2410.03969 (in blocks).
+    """
+    state = PartialCholesky(entries, rank)
+    size = min(_LARGEST_BLOCK, max(16, rank // 4))
+    rounds = 0
+    while state.count < rank and state.left.any() and state.error > error:
+        wanted = rank - state.count
+        draws = np.empty((2, min(size, 2 * wanted + 8)))
+        _core.random_block("uniform", seed, stream=_PROPOSALS, row0=2 * rounds, col0=0, out=draws)
+        rounds += 1
+        proposals = _proportional(state.left, draws[0])
+        accepted, L = _accept(state, proposals, draws[1], wanted)
+        before = state.count
+        if accepted.size:
+            state.add(accepted, L)
+        else:  # rounding alone is left of the first proposal, whose turn it was for certain
+            state.left[proposals[0]] = 0.0
+        if error > 0.0 and state.error <= error and accepted.size:
+            state.drop_surplus(before, error)
+    return state
+
+
+def _proportional(weights: Array, draws: Array) -> Array:
+    """Draw positions with probability proportional to their weights."""
+    sums = np.cumsum(weights)
+    places = np.searchsorted(sums, draws * sums[-1], side="right")
+    return np.asarray(np.minimum(places, np.flatnonzero(weights)[-1]))
+
+
+def _accept(state: PartialCholesky, proposals: Array, draws: Array, wanted: int) -> tuple[Array, Array]:
+    """Go through the proposals: which are accepted, and the Cholesky factor of their residual block."""
+    left = state.residual_block(proposals)
+    weights, floors = state.left[proposals], state.floors[proposals]
+    accepted: list[int] = []
+    factor: list[Array] = []
+    for j in range(proposals.size):
+        if left[j, j] <= max(floors[j], draws[j] * weights[j]):
+            continue
+        column = left[:, j] / np.sqrt(left[j, j])
+        left -= np.outer(column, column)
+        accepted.append(j)
+        factor.append(column)
+        if len(accepted) == wanted:
+            break
+    L = np.tril(np.array(factor).T[accepted]) if accepted else np.empty((0, 0))
+    return proposals[accepted], L
+
+
+def cholesky_at(entries: Entries, landmarks: Array) -> PartialCholesky:
+    """Factorization whose pivots are landmarks given beforehand; those that depend on others are left out."""
+    state = PartialCholesky(entries, max(1, landmarks.size))
+    if not landmarks.size:
+        return state
+    block = entries.block(landmarks, landmarks).astype(np.float64)
+    floor = (
+        _NOISE * float(np.finfo(entries.dtype).eps) * np.sqrt(landmarks.size) * float(np.diag(block).max())
+    )
+    if floor <= 0.0:
+        return state
+    factor, order, rank, _ = scipy.linalg.lapack.dpstrf(block, tol=floor, lower=1)
+    state.add(landmarks[order[:rank] - 1], np.tril(factor[:rank, :rank]))
+    return state
+
+
+def uniform_landmarks(n: int, count: int, seed: int) -> Array:
+    """Different positions, all subsets equally likely."""
+    keys = np.empty((n, 1))
+    _core.random_block("uniform", seed, stream=_UNIFORM, row0=0, col0=0, out=keys)
+    order: Array = np.argsort(keys[:, 0], kind="stable")
+    return order[:count]
+
+
+def leverage_landmarks(entries: Entries, count: int, seed: int) -> Array:
+    """Different positions, drawn by ridge leverage scores that uniform landmarks estimate.
+
+    References
+    ----------
+    Musco, Musco (2017), Recursive sampling for the Nystrom method, NIPS, arXiv:1605.07583.
+    """
+    pilot = cholesky_at(entries, uniform_landmarks(entries.shape[0], count, seed))
+    if not pilot.count:
+        return np.empty(0, np.int64)
+    F = np.ascontiguousarray(pilot.F[:, : pilot.count])
+    h, W = np.linalg.eigh(adjoint_product(F, F).astype(np.float64))
+    ridge = max(pilot.error * pilot.trace / count, float(np.finfo(F.dtype).eps) * h[-1])
+    projected = multiply(F, W / np.sqrt(np.maximum(h, 0.0) + ridge)).astype(np.float64)
+    scores = np.einsum("ij,ij->i", projected, projected) + pilot.left / ridge
+    keys = np.empty((scores.size, 1))
+    _core.random_block("uniform", seed, stream=_LEVERAGE, row0=0, col0=0, out=keys)
+    waiting = -np.log1p(-keys[:, 0]) / np.where(scores > 0.0, scores, 1.0)
+    waiting[scores <= 0.0] = np.inf
+    return np.argsort(waiting, kind="stable")[: min(count, int((scores > 0.0).sum()))]

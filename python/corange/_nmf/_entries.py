@@ -1,0 +1,151 @@
+"""Entries of a matrix and factors as the core's row-wise updates take them."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from corange import _core
+from corange._operators import as_stored
+
+__all__ = ["Entries", "balance", "entries_of", "observed", "padded", "transposed_rows", "unit_exponent"]
+
+Array = npt.NDArray[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Entries:
+    """The rows of a matrix and those of its transpose, in units in which the largest entry is about one.
+
+    Attributes
+    ----------
+    rows, columns : corange._core.NmfRows
+    values : ndarray
+        The stored entries, in the user's units.
+    exponent : int
+        Even; the units are ``2.0**exponent``.
+    """
+
+    rows: Any
+    columns: Any
+    values: Array
+    exponent: int
+
+
+def unit_exponent(values: Array) -> int:
+    """Even binary exponent of the largest entry, 0 of a zero matrix."""
+    largest = float(np.max(values, initial=0.0))
+    return int(np.frexp(largest)[1]) // 2 * 2 if largest > 0.0 else 0
+
+
+def entries_of(
+    X: Any, *, missing: bool = False, weights: Array | None = None, exponent: int | None = None
+) -> Entries:
+    """Lay open a checked matrix in memory; a sparse one is copied once, to have its columns together too.
+
+    With `missing`, unstored entries are unknown, and `weights` are those of the rows. `exponent` replaces the
+    units by those of other entries.
+    """
+    stored = as_stored(X, argument_name="X", check_finite=False)
+    if stored.kind == "rows":
+        raise TypeError(
+            "X must be in memory for this loss and this solver; read it first, or take 'frobenius'."
+        )
+    if stored.kind == "dense":
+        array = stored.arrays[0]
+        exponent = unit_exponent(array) if exponent is None else exponent
+        scale = 2.0**-exponent
+        return Entries(
+            _core.NmfRows.dense(array, scale), _core.NmfRows.dense(array.T, scale), array, exponent
+        )
+    indptr, indices, data = stored.arrays
+    make = scipy.sparse.csr_array if stored.kind == "csr" else scipy.sparse.csc_array
+    A = make((data, indices, indptr), shape=stored.shape)
+    if not A.has_canonical_format:
+        A = A.copy()
+        A.sum_duplicates()
+    exponent = unit_exponent(A.data) if exponent is None else exponent
+    A, other = (A, transposed_rows(A)) if stored.kind == "csr" else (transposed_rows(A.T).T, A.T)
+    by_row = A if A.format == "csr" else A.tocsr()
+    own = None if weights is None else np.repeat(weights.astype(A.dtype), np.diff(by_row.indptr))
+    across = None if weights is None else weights.astype(A.dtype)[other.indices]
+    return Entries(
+        _compressed(by_row, exponent, own, missing),
+        _compressed(other, exponent, across, missing),
+        A.data,
+        exponent,
+    )
+
+
+def transposed_rows(A: Any) -> Any:
+    """Copy a CSR array so that the rows of its transpose lie together."""
+    return A.T.tocsr()
+
+
+def _compressed(A: Any, exponent: int, weights: Array | None, missing: bool) -> Any:
+    indptr = np.ascontiguousarray(A.indptr, dtype=np.int64)
+    return _core.NmfRows.compressed(indptr, A.indices, A.data, weights, A.shape[1], 2.0**-exponent, missing)
+
+
+def observed(X: Any, mask: Any) -> Any:
+    """Collect the entries that count as a CSR array whose stored zeros are zeros, not holes."""
+    if isinstance(mask, str):
+        if mask == "stored" and scipy.sparse.issparse(X):
+            found = scipy.sparse.csr_array(X, copy=True)
+            found.sum_duplicates()
+            return found
+        if mask == "nan" and not scipy.sparse.issparse(X):
+            return _picked(np.asarray(X), ~np.isnan(np.asarray(X, dtype=np.float64)))
+        raise ValueError(
+            f"mask={mask!r} must be 'stored' (with a sparse X, unstored entries are missing) or 'nan' (with an "
+            "array, NaN is missing), or an array."
+        )
+    if tuple(np.shape(mask)) != tuple(np.shape(X)):
+        raise ValueError(f"mask must have the shape of X, {np.shape(X)}, got {np.shape(mask)}.")
+    if scipy.sparse.issparse(mask):
+        pattern = scipy.sparse.csr_array(mask)
+        rows = np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))
+        values = (
+            scipy.sparse.csr_array(X)[rows, pattern.indices]
+            if scipy.sparse.issparse(X)
+            else np.asarray(X)[rows, pattern.indices]
+        )
+        values = np.asarray(values.todense() if scipy.sparse.issparse(values) else values).ravel()
+        return scipy.sparse.csr_array((_real(values), pattern.indices, pattern.indptr), shape=pattern.shape)
+    given = np.asarray(mask)
+    if given.dtype != bool:
+        raise TypeError(f"mask must be a boolean array or a sparse pattern, got dtype {given.dtype}.")
+    dense = X.toarray() if scipy.sparse.issparse(X) else np.asarray(X)
+    return _picked(dense, given)
+
+
+def _picked(X: Array, mask: npt.NDArray[np.bool_]) -> Any:
+    if X.ndim != 2:
+        raise ValueError(f"X must have two dimensions, got shape {X.shape}.")
+    indptr = np.r_[0, np.cumsum(mask.sum(axis=1))]
+    return scipy.sparse.csr_array((_real(X[mask]), np.nonzero(mask)[1], indptr), shape=X.shape)
+
+
+def _real(values: Array) -> Array:
+    return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
+
+
+def padded(factor: Array, exponent: int = 0) -> Array:
+    """Copy a factor to rows of whole cache lines, multiplied with ``2.0**exponent``."""
+    lane = 64 // factor.dtype.itemsize
+    out = np.zeros((factor.shape[0], -(-factor.shape[1] // lane) * lane), factor.dtype)
+    np.ldexp(factor, exponent, out=out[:, : factor.shape[1]])
+    return out
+
+
+def balance(W: Array, Ht: Array) -> None:
+    """Give columns of both factors equal norms, by powers of two, which round nothing."""
+    sizes = [np.sqrt(np.square(Y, dtype=np.float64).sum(axis=0)) for Y in (W, Ht)]
+    good = (sizes[0] > 0.0) & (sizes[1] > 0.0)
+    ratio = np.ones(W.shape[1])
+    np.divide(sizes[1], sizes[0], out=ratio, where=good)
+    shift = np.rint(0.5 * np.log2(ratio)).astype(int)
+    W[:] = np.ldexp(W, shift)
+    Ht[:] = np.ldexp(Ht, -shift)

@@ -1,0 +1,5 @@
+"""Truncated SVDs that are kept current while their matrix changes; functions and estimators share this."""
+
+from corange._updating._evolving import EvolvingSVD
+
+__all__ = ["EvolvingSVD"]

@@ -1,0 +1,163 @@
+"""Orthonormal columns stored as a product of a tall and a small matrix, so that few rows change at a time."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from corange._operators import as_operator
+from corange._single_pass import basis as orthonormal
+from corange._single_pass import multiply
+
+__all__ = ["ExtendedBasis"]
+
+Array = npt.NDArray[Any]
+Doubles = npt.NDArray[np.float64]
+
+# Frobenius condition number, divided by the size, of the small factor above which it is multiplied out:
+# rows are stored as products with its inverse, which loses so many times the rounding unit.
+_ILL_CONDITIONED = 1e3
+
+
+class ExtendedBasis:
+    """Orthonormal columns ``tall @ inner``: rotating all of them changes `inner` alone.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n, k)
+        Orthonormal columns to begin with; copied unless `inner` is given.
+    inner : ndarray of shape (k, k), optional
+        The small factor of a basis that was saved.
+
+    Attributes
+    ----------
+    inner : ndarray of shape (k, k), float64
+        The small factor, invertible and in general not orthogonal.
+    flushes : int
+        Times that it was multiplied out.
+    """
+
+    def __init__(self, columns: Array, inner: Doubles | None = None) -> None:
+        self._rows = columns.shape[0]
+        self._buffer = np.array(columns, order="C", copy=True)
+        self.inner = np.eye(columns.shape[1]) if inner is None else np.array(inner)
+        self.flushes = 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self._rows, self.inner.shape[1]
+
+    @property
+    def tall(self) -> Array:
+        """The tall factor, a view."""
+        return self._buffer[: self._rows]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Precision of the tall factor."""
+        return self._buffer.dtype
+
+    def take(self, rows: Any) -> Doubles:
+        """Compute some rows of the product, in double precision: O(k**2) flops each."""
+        return product(self.tall[rows].astype(np.float64, copy=False), self.inner)
+
+    def whole(self) -> Array:
+        """All rows of the product, a new array: O(n k**2) flops."""
+        return multiply(self.tall, self.inner)
+
+    def flush(self) -> None:
+        """Multiply out: the columns stay what they are, `inner` becomes the identity."""
+        if not self.is_flat:
+            self._replace(self.whole())
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether `inner` is the identity."""
+        return bool(np.array_equal(self.inner, np.eye(*self.inner.shape)))
+
+    def rotate(self, mix: Doubles) -> None:
+        """Multiply the columns with a matrix of shape (k, new k)."""
+        self.change(np.empty(0, np.int64), np.empty((0, mix.shape[1])), mix)
+
+    def change(self, places: npt.NDArray[np.int64], rows: Doubles, mix: Doubles) -> None:
+        """Multiply the columns with `mix`, and put other rows in some places."""
+        inner = self.inner @ mix
+        inverse = inverse_unless_ill_conditioned(inner)
+        if inverse is None:
+            self._replace(multiply(self.tall, inner))
+            self._buffer[places] = rows
+        else:
+            self.inner = inner
+            self._buffer[places] = product(rows, inverse)
+
+    def extend(self, mix: Doubles, rows: Array) -> None:
+        """Multiply the columns with `mix`, and append rows."""
+        inner = self.inner @ mix
+        inverse = inverse_unless_ill_conditioned(inner)
+        if inverse is None:
+            self._replace(multiply(self.tall, inner))
+        else:
+            self.inner, rows = inner, product(rows.astype(np.float64, copy=False), inverse)
+        self._append(rows)
+
+    def become(self, columns: Array) -> None:
+        """Take other columns in the place of all."""
+        self._replace(np.ascontiguousarray(columns, dtype=self.dtype))
+
+    def grow(self, rows: int) -> None:
+        """Append rows of zeros."""
+        self._append(np.zeros((rows, self.inner.shape[0])))
+
+    def delete(self, places: npt.NDArray[np.int64]) -> None:
+        """Forget rows; the columns are no longer orthonormal."""
+        self._buffer = np.delete(self.tall, places, axis=0)
+        self._rows = self._buffer.shape[0]
+
+    def orthonormalize(self) -> Doubles:
+        """Make the columns orthonormal again, no more than rows, and return R with old = new @ R."""
+        old = self.whole()
+        new = orthonormal(old)
+        self._replace(new)
+        return adjoint(new, old)
+
+    def _append(self, rows: Array) -> None:
+        needed = self._rows + rows.shape[0]
+        if needed > self._buffer.shape[0]:
+            larger = np.empty((max(needed, self._rows + self._rows // 2), self._buffer.shape[1]), self.dtype)
+            larger[: self._rows] = self.tall
+            self._buffer = larger
+        self._buffer[self._rows : needed] = rows
+        self._rows = needed
+
+    def _replace(self, columns: Array) -> None:
+        self._buffer, self.inner = columns, np.eye(columns.shape[1])
+        self.flushes += 1
+
+
+def inverse_unless_ill_conditioned(matrix: Doubles) -> Doubles | None:
+    """Invert a small matrix, or None when it is not square or not safely invertible."""
+    size = matrix.shape[0]
+    if matrix.shape != (size, size):
+        return None
+    try:
+        inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        return None
+    condition = float(np.linalg.norm(matrix) * np.linalg.norm(inverse)) / max(size, 1)
+    return inverse if condition <= _ILL_CONDITIONED else None
+
+
+def product(A: Array, B: Array) -> Array:
+    """Multiply dense matrices, either of which may be empty, in the core."""
+    if not (A.size and B.size):
+        return np.zeros((A.shape[0], B.shape[1]), A.dtype)
+    return multiply(np.ascontiguousarray(A), B)
+
+
+def adjoint(A: Array, B: Array) -> Doubles:
+    """Compute ``A.T @ B`` in the core, in double precision at the end."""
+    out = np.zeros((A.shape[1], B.shape[1]), A.dtype)
+    if out.size and A.shape[0]:
+        as_operator(A, check_finite=False).apply_adjoint(np.ascontiguousarray(B, dtype=A.dtype), out)
+    return out.astype(np.float64, copy=False)

@@ -1,0 +1,122 @@
+"""Directions to add to a basis: all that new rows have beyond it, or the most important ones."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from corange._single_pass import basis as orthonormal
+from corange._single_pass import normal_rows
+from corange._updating._basis import adjoint, product
+from corange._updating._residual import Residual
+
+__all__ = ["Directions", "all_directions", "lanczos_directions", "power_directions"]
+
+Doubles = npt.NDArray[np.float64]
+
+# Stream of the random starts; its rows are counted up, so that no two updates use the same.
+_STARTS = 2**64 - 10
+_EPS = float(np.finfo(np.float64).eps)
+
+
+class Directions(NamedTuple):
+    """Residuals of rows as orthonormal directions times coefficients, as far as kept.
+
+    Attributes
+    ----------
+    Q : ndarray of shape (length, r)
+        Orthonormal directions in the coordinates of the residual.
+    R : ndarray of shape (r, s)
+        Coefficients: the residuals are about ``Q @ R``.
+    lost : float
+        Frobenius norm of what is not.
+    """
+
+    Q: Doubles
+    R: Doubles
+    lost: float
+
+
+def all_directions(residual: Residual) -> Directions:
+    """Keep everything but rounding: the exact update. Costs 4 * length * s**2 flops."""
+    norms = residual.norms()
+    norms[norms == 0] = 1.0
+    X = residual.apply(np.diag(1 / norms))
+    Q = orthonormal(X)
+    left, values, right = np.linalg.svd(adjoint(Q, X), full_matrices=False)
+    keep = values > residual.floor
+    Q = product(Q, left[:, keep])
+    cleaned = residual.clean(Q)
+    R = (values[keep, np.newaxis] * right[keep] if cleaned is Q else adjoint(cleaned, X)) * norms
+    return Directions(cleaned, R, 0.0)
+
+
+def power_directions(residual: Residual, size: int, rounds: int, seed: int, update: int) -> Directions:
+    """Find the range of the residuals by `rounds` of the power method from a random block.
+
+    Each round multiplies `size` columns with the residuals and with their transpose [1]_.
+
+    References
+    ----------
+    .. [1] I. Yamazaki, S. Tomov, J. Dongarra (2017). Sampling algorithms to update truncated SVD.
+       IEEE Big Data. doi:10.1109/BigData.2017.8257997.
+    """
+    P = _start(residual, size, seed, update)
+    Q = orthonormal(residual.apply(P))
+    for _ in range(rounds):
+        Q = orthonormal(residual.apply(orthonormal(residual.apply_adjoint(Q))))
+    return _measured(residual, residual.clean(Q))
+
+
+def lanczos_directions(residual: Residual, size: int, seed: int, update: int) -> Directions:
+    """Run `size` steps of Golub, Kahan and Lanczos with full reorthogonalization [1]_.
+
+    References
+    ----------
+    .. [1] E. Vecharynski, Y. Saad (2014). Fast updating algorithms for latent semantic indexing.
+       SIAM J. Matrix Anal. Appl. 35(3). doi:10.1137/130940268.
+    """
+    length = residual.shape[0]
+    Q, P = np.empty((length, size)), np.empty((residual.shape[1], size))
+    p = orthonormal(_start(residual, 1, seed, update))
+    scale, steps = 0.0, 0
+    for i in range(size):
+        q = _orthogonal_part(residual.apply(p), Q[:, :i])
+        alpha = float(np.linalg.norm(q))
+        scale = max(scale, alpha)
+        if alpha <= 64 * _EPS * scale:
+            break
+        P[:, i : i + 1], Q[:, i : i + 1], steps = p, q / alpha, i + 1
+        p = _orthogonal_part(residual.apply_adjoint(Q[:, i : i + 1]), P[:, :steps])
+        beta = float(np.linalg.norm(p))
+        if beta <= 64 * _EPS * scale:
+            break
+        p /= beta
+    if steps == 0:
+        return Directions(np.empty((length, 0)), np.empty((0, residual.shape[1])), 0.0)
+    return _measured(residual, residual.clean(np.ascontiguousarray(Q[:, :steps])))
+
+
+def _start(residual: Residual, size: int, seed: int, update: int) -> Doubles:
+    """Random columns; as many as there are rows leave nothing to chance."""
+    s = residual.shape[1]
+    first = update << 40
+    return normal_rows(seed, _STARTS, first, first + s, size, np.dtype(np.float64))
+
+
+def _measured(residual: Residual, Q: Doubles) -> Directions:
+    """Coefficients along orthonormal directions, without those that are rounding, and what they miss."""
+    R = residual.apply_adjoint(Q).T
+    left, values, right = np.linalg.svd(R, full_matrices=False)
+    norms = residual.norms()
+    total = max(float(np.square(norms).sum() - np.square(residual.coordinates).sum()), 0.0)
+    keep = values > residual.floor * norms.max(initial=0.0)
+    kept = float(np.square(values[keep]).sum())
+    R = values[keep, np.newaxis] * right[keep]
+    return Directions(product(Q, left[:, keep]), R, float(np.sqrt(max(total - kept, 0.0))))
+
+
+def _orthogonal_part(x: Doubles, Q: Doubles) -> Doubles:
+    for _ in range(2):
+        x = x - product(Q, adjoint(Q, x)) if Q.shape[1] else x
+    return x

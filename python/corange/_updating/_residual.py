@@ -1,0 +1,164 @@
+"""What new rows have beyond the span of a basis, without forming it: by active coordinates, or densely."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from corange._operators import Matrix, as_operator
+from corange._single_pass import basis as orthonormal
+from corange._updating._basis import ExtendedBasis, adjoint, product
+
+__all__ = ["ActiveResidual", "DenseResidual", "Residual"]
+
+Array = npt.NDArray[Any]
+Doubles = npt.NDArray[np.float64]
+
+_EPS = float(np.finfo(np.float64).eps)
+# Largest loss of orthogonality that an update by active coordinates may cause.
+_LOSS = 1e-10
+# Entries up to which SciPy multiplies sooner than threads are woken.
+_FEW = 5000
+
+
+class ActiveResidual:
+    """Residual ``(I - V V') E'`` of sparse rows E, isometric to few coordinates.
+
+    Where all rows of E are zero, a residual is ``-V c``, with c the coordinates of the row in V; there its
+    inner products need the Gram matrix of these rows of V alone, ``K = I - V_a' V_a`` with V_a the active
+    ones. So with ``K = L L'`` the residual of a row b is isometric to ``[b_a - V_a c; L' c]``, whose length
+    is the number of active coordinates plus k. Unlike the difference ``b'b - c'c`` it cannot turn negative.
+
+    Parameters
+    ----------
+    basis : ExtendedBasis
+        V, of shape (n, k).
+    rows : csr_array of shape (s, n)
+        E, in double precision.
+    """
+
+    floor = 1e-7  # smaller residuals, relative to their rows, are rounding: square root of eps and a bit
+
+    def __init__(self, basis: ExtendedBasis, rows: Any) -> None:
+        self.basis = basis
+        self.active, local = np.unique(rows.indices, return_inverse=True)
+        shape = (rows.shape[0], self.active.size)
+        self._rows = scipy.sparse.csr_array((rows.data, local, rows.indptr), shape=shape)
+        self._operator = as_operator(self._rows, check_finite=False) if rows.nnz > _FEW else None
+        self._known = basis.take(self.active)
+        self.coordinates = self._image(self._known).T
+        k = basis.shape[1]
+        values, vectors = np.linalg.eigh(np.eye(k) - adjoint(self._known, self._known))
+        roots = np.sqrt(np.maximum(values, 2 * _EPS))
+        self._root, self._unroot = (vectors * roots).T, vectors / roots
+        self.shape = (self.active.size + k, rows.shape[0])
+
+    def norms(self) -> Doubles:
+        """Norms of the rows of E."""
+        squares = np.asarray(self._rows.multiply(self._rows).sum(axis=1))
+        norms: Doubles = np.sqrt(squares.ravel())
+        return norms
+
+    def apply(self, P: Doubles) -> Doubles:
+        """Multiply the residuals, as columns, with a block."""
+        inner = self.coordinates @ P
+        result = np.empty((self.shape[0], P.shape[1]))
+        split = self.active.size
+        if self._operator is not None:
+            self._operator.apply_adjoint(np.ascontiguousarray(P), result[:split])
+        else:
+            result[:split] = self._rows.T @ P
+        result[:split] -= product(self._known, inner)
+        result[split:] = self._root @ inner
+        return result
+
+    def apply_adjoint(self, Y: Doubles) -> Doubles:
+        """Multiply the transpose of the residuals with a block."""
+        top, bottom = np.ascontiguousarray(Y[: self.active.size]), Y[self.active.size :]
+        inner = self._root.T @ bottom - adjoint(self._known, top)
+        result: Doubles = self._image(top) + self.coordinates.T @ inner
+        return result
+
+    def clean(self, Q: Doubles) -> Doubles:
+        """Project out the basis once more; here the coordinates are orthogonal to it by construction."""
+        return Q
+
+    def is_safe(self, Q: Doubles) -> bool:
+        """Whether orthonormal directions stay orthonormal to `_LOSS` when they join the basis."""
+        outside = self._unroot @ Q[self.active.size :]
+        return bool((np.square(outside).sum(axis=0) * _EPS <= _LOSS).all())
+
+    def join(self, Q: Doubles, old: Doubles, new: Doubles) -> None:
+        """Let the basis become ``V @ old + Q @ new``, Q being directions in these coordinates."""
+        outside = self._unroot @ Q[self.active.size :]
+        rows = product(self._known, old) + product(Q[: self.active.size], new)
+        self.basis.change(self.active, rows, old - outside @ new)
+
+    def _image(self, X: Doubles) -> Doubles:
+        if self._operator is None:
+            image: Doubles = self._rows @ X
+            return image
+        out = np.empty((self._rows.shape[0], X.shape[1]))
+        self._operator.apply(np.ascontiguousarray(X), out)
+        return out
+
+
+class DenseResidual:
+    """Residual ``(I - V V') E'`` as vectors of full length, for rows E that are known by their products.
+
+    Parameters
+    ----------
+    basis : ExtendedBasis
+        V, of shape (n, k); it is multiplied out.
+    rows : Matrix
+        E, of shape (s, n).
+    """
+
+    floor = 1e-13
+
+    def __init__(self, basis: ExtendedBasis, rows: Matrix) -> None:
+        basis.flush()
+        self.basis, self._rows = basis, rows
+        self._V = basis.tall.astype(np.float64, copy=False)
+        self.coordinates = self._image(self._V).T
+        self.shape = (rows.shape[1], rows.shape[0])
+
+    def norms(self) -> Doubles:
+        """Norms of the rows of E."""
+        squares = np.square(self.apply(np.eye(self.shape[1]))).sum(axis=0)
+        norms: Doubles = np.sqrt(squares + np.square(self.coordinates).sum(axis=0))
+        return norms
+
+    def apply(self, P: Doubles) -> Doubles:
+        """Multiply the residuals, as columns, with a block."""
+        out = np.empty((self.shape[0], P.shape[1]), self._rows.dtype)
+        self._rows.operator.apply_adjoint(np.ascontiguousarray(P, dtype=self._rows.dtype), out)
+        result: Doubles = out - product(self._V, self.coordinates @ P)
+        return result
+
+    def apply_adjoint(self, Y: Doubles) -> Doubles:
+        """Multiply the transpose of the residuals with a block."""
+        result: Doubles = self._image(Y) - self.coordinates.T @ adjoint(self._V, Y)
+        return result
+
+    def clean(self, Q: Doubles) -> Doubles:
+        """Project out the basis once more, and orthonormalize again."""
+        return orthonormal(Q - product(self._V, adjoint(self._V, Q)))
+
+    def is_safe(self, Q: Doubles) -> bool:
+        """Whether orthonormal directions stay orthonormal when they join the basis."""
+        return True
+
+    def join(self, Q: Doubles, old: Doubles, new: Doubles) -> None:
+        """Let the basis become ``V @ old + Q @ new``."""
+        self.basis.become(product(self._V, old) + product(Q, new))
+
+    def _image(self, X: Doubles) -> Doubles:
+        out = np.empty((self._rows.shape[0], X.shape[1]), self._rows.dtype)
+        if out.size:
+            self._rows.operator.apply(np.ascontiguousarray(X, dtype=self._rows.dtype), out)
+        return out.astype(np.float64, copy=False)
+
+
+Residual = ActiveResidual | DenseResidual

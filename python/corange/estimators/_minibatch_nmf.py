@@ -1,0 +1,433 @@
+"""Mini-batch nonnegative factorization as a scikit-learn transformer."""
+
+import warnings
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from corange._nmf import INITS
+from corange._nmf._divergence import refuse_zeros
+from corange._nmf._entries import unit_exponent
+from corange._nmf._init import start
+from corange._nmf._minibatch import OnlineFactors, Penalties
+from corange._nmf._nmf import check_factor, check_loss
+from corange._nmf._problem import make_problem
+from corange._random import RandomState, random_key
+from corange._validation import (
+    check_boolean,
+    check_choice,
+    check_integer,
+    check_nonnegative,
+    check_number,
+    check_optional_integer,
+)
+from corange.estimators._base import ConvergenceWarning, looks_for_nan
+
+__all__ = ["MiniBatchNMF"]
+
+Array = npt.NDArray[Any]
+
+
+class MiniBatchNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Nonnegative matrix factorization from batches of rows, for data that come in pieces.
+
+    A drop-in replacement for :class:`sklearn.decomposition.MiniBatchNMF`: same arguments, attributes and
+    methods, on the kernels of `corange.nmf`.
+
+    Parameters
+    ----------
+    n_components : int, "auto" or None, default="auto"
+        Number of components; "auto" takes that of `H` with ``init="custom"``, else, as None, the number of
+        features.
+    init : {"nndsvda", "nndsvd", "nndsvdar", "random", "custom"} or None, default=None
+        Where to start. None is "nndsvda", or "random" with more components than samples or features.
+    batch_size : int, default=1024
+        Rows of a batch.
+    beta_loss : float or {"frobenius", "kullback-leibler", "itakura-saito"}, default="frobenius"
+        What to minimize.
+    tol : float, default=1e-4
+        Stop when a step changes the components by less, relatively. 0 turns that off.
+    max_no_improvement : int or None, default=10
+        Stop after as many batches in a row that do not lower the smoothed cost.
+    max_iter : int, default=200
+        Passes over the data at most.
+    alpha_W : float, default=0.0
+        Penalty of W, multiplied with the number of features.
+    alpha_H : float or "same", default="same"
+        Penalty of H, multiplied with the rows of a batch; "same" as `alpha_W`.
+    l1_ratio : float, default=0.0
+        Part of the penalties that is l1; the rest is l2.
+    forget_factor : float, default=0.7
+        Weight of old batches: after a pass, what was before counts this much.
+    fresh_restarts : bool, default=False
+        Solve for the weights of each batch anew, instead of one step from where they were.
+    fresh_restarts_max_iter : int, default=30
+        Steps of such a solution.
+    transform_max_iter : int or None, default=None
+        Steps of `transform`; None takes `max_iter`.
+    random_state : int, RandomState, Generator or None, default=None
+        The same integer always gives the same bits, on any number of threads.
+    verbose : int, default=0
+        Print the cost of every batch.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        Components, one a row.
+    n_components_ : int
+        Number of components.
+    reconstruction_err_ : float
+        Root of twice the divergence of X from ``W @ components_``.
+    n_iter_ : int
+        Passes begun.
+    n_steps_ : int
+        Batches seen.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, when X had names that are all strings.
+
+    Warns
+    -----
+    ConvergenceWarning
+        When `max_iter` came first.
+
+    See Also
+    --------
+    corange.nmf : The whole matrix at once, in fewer passes.
+
+    Notes
+    -----
+    A step costs what `corange.nmf` with ``solver="mu"`` costs for the rows of a batch. The numbers differ from
+    scikit-learn's where its random start does; the steps are the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from corange import MiniBatchNMF
+    >>> X = np.array([[1, 1], [2, 1], [3, 1.2], [4, 1], [5, 0.8], [6, 1]])
+    >>> MiniBatchNMF(n_components=2, random_state=0).fit_transform(X).shape
+    (6, 2)
+    """
+
+    components_: Array
+
+    def __init__(
+        self,
+        n_components: Any = "auto",
+        *,
+        init: str | None = None,
+        batch_size: int = 1024,
+        beta_loss: Any = "frobenius",
+        tol: float = 1e-4,
+        max_no_improvement: int | None = 10,
+        max_iter: int = 200,
+        alpha_W: float = 0.0,
+        alpha_H: float | Literal["same"] = "same",
+        l1_ratio: float = 0.0,
+        forget_factor: float = 0.7,
+        fresh_restarts: bool = False,
+        fresh_restarts_max_iter: int = 30,
+        transform_max_iter: int | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.init = init
+        self.batch_size = batch_size
+        self.beta_loss = beta_loss
+        self.tol = tol
+        self.max_no_improvement = max_no_improvement
+        self.max_iter = max_iter
+        self.alpha_W = alpha_W
+        self.alpha_H = alpha_H
+        self.l1_ratio = l1_ratio
+        self.forget_factor = forget_factor
+        self.fresh_restarts = fresh_restarts
+        self.fresh_restarts_max_iter = fresh_restarts_max_iter
+        self.transform_max_iter = transform_max_iter
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: object = None, **params: Any) -> "MiniBatchNMF":
+        """Find the components of X.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            Nonnegative.
+        y : Ignored
+        **params : dict
+            `W` and `H`, as for `fit_transform`.
+
+        Returns
+        -------
+        MiniBatchNMF
+            The fitted estimator itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `corange.nmf`.
+        """
+        self.fit_transform(X, **params)
+        return self
+
+    def fit_transform(
+        self, X: Any, y: object = None, W: npt.ArrayLike | None = None, H: npt.ArrayLike | None = None
+    ) -> Array:
+        """Find the components of X and return its weights.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+        y : Ignored
+        W, H : array-like, optional
+            Where to start, with ``init="custom"``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`.
+        """
+        X = self._validated(X, reset=True)
+        self._check_arguments(X)
+        left, self._model = self._start(X, W, H)
+        U = self._model.load(left)
+        self.n_steps_ = self._run(X, U)
+        batches = -(-X.shape[0] // min(self.batch_size, X.shape[0]))
+        self.n_iter_ = -(-self.n_steps_ // batches)
+        if self.fresh_restarts:
+            U = self._solve(X)
+        loss = self._model.loss(self._model.entries(X), U) * 2.0 ** (self._model.exponent * self._model.beta)
+        self.reconstruction_err_ = float(np.sqrt(2.0 * max(loss, 0.0)))
+        self._publish()
+        if self.n_iter_ == self.max_iter and self.tol > 0:
+            message = f"MiniBatchNMF stopped after max_iter={self.max_iter} passes. Raise max_iter or tol."
+            warnings.warn(message, ConvergenceWarning, stacklevel=2)
+        return self._model.unload(U)
+
+    def partial_fit(
+        self, X: Any, y: object = None, W: npt.ArrayLike | None = None, H: npt.ArrayLike | None = None
+    ) -> "MiniBatchNMF":
+        """Improve the components with one more batch.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            The batch.
+        y : Ignored
+        W, H : array-like, optional
+            Where to start, with ``init="custom"``, in the first call.
+
+        Returns
+        -------
+        MiniBatchNMF
+            The estimator itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`; or X has another number of features.
+        """
+        first = not hasattr(self, "components_")
+        X = self._validated(X, reset=first)
+        self._check_arguments(X)
+        if first:
+            _, self._model = self._start(X, W, H)
+            self.n_steps_ = 0
+        entries, penalties = self._model.entries(X), self._penalties(X.shape)
+        U = self._model.constant_weights(X.shape[0], float(X.mean()))
+        self._model.solve_weights(entries, U, penalties, self.fresh_restarts_max_iter, float(self.tol))
+        self._model.improve_components(entries, U, penalties, self._memory(X.shape[0]))
+        self.n_steps_ += 1
+        self._publish()
+        return self
+
+    def transform(self, X: Any) -> Array:
+        """Return the weights of the components in rows.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_components)
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        TypeError, ValueError
+            As `fit`; or X has another number of features.
+        """
+        check_is_fitted(self)
+        X = self._validated(X, reset=False)
+        return self._model.unload(self._solve(X))
+
+    def inverse_transform(self, X: npt.ArrayLike) -> Array:
+        """Map weights back: ``X @ components_``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_components)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_features)
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        """
+        check_is_fitted(self)
+        product: Array = np.asarray(X) @ self.components_
+        return product
+
+    def _run(self, X: Any, U: Array) -> int:
+        """Go through batches until it has converged; the number of batches."""
+        m, size = X.shape[0], min(self.batch_size, X.shape[0])
+        watch, steps = _Watch(self, m), 0
+        for _ in range(self.max_iter):
+            for begin in range(0, m, size):
+                batch = slice(begin, min(begin + size, m))
+                part = (
+                    U[batch].copy()
+                    if not self.fresh_restarts
+                    else self._model.constant_weights(batch.stop - begin, float(X[batch].mean()))
+                )
+                before = self._model.right.copy()
+                cost = self._step(X[batch], part)
+                U[batch] = part
+                steps += 1
+                if watch.converged(steps, batch.stop - begin, cost, before, self._model.right):
+                    return steps
+        return steps
+
+    def _step(self, batch: Any, U: Array) -> float:
+        model, penalties = self._model, self._penalties(batch.shape)
+        entries = model.entries(batch)
+        if self.fresh_restarts:
+            model.solve_weights(entries, U, penalties, self.fresh_restarts_max_iter, float(self.tol))
+        else:
+            model.improve_weights(entries, U, penalties)
+        cost = model.cost(entries, U, penalties)
+        model.improve_components(entries, U, penalties, self._forget)
+        return cost
+
+    def _solve(self, X: Any) -> Array:
+        U = self._model.constant_weights(X.shape[0], float(X.mean()))
+        steps = self.max_iter if self.transform_max_iter is None else self.transform_max_iter
+        self._model.solve_weights(self._model.entries(X), U, self._penalties(X.shape), steps, float(self.tol))
+        return U
+
+    def _start(self, X: Any, W: Any, H: Any) -> tuple[Array, OnlineFactors]:
+        beta = check_loss(self.beta_loss)
+        problem = make_problem(
+            X, check_finite=looks_for_nan(), remedy="call sklearn.set_config(assume_finite=True)"
+        )
+        if beta <= 0.0:
+            refuse_zeros(X, beta)
+        (m, n), dtype = X.shape, problem.matrix.dtype
+        custom = self.init == "custom"
+        if custom and (W is None or H is None):
+            raise ValueError("init='custom' needs W and H.")
+        if self.n_components in ("auto", None):
+            rank = np.shape(H)[0] if custom and self.n_components == "auto" else n
+        else:
+            rank = check_integer("n_components", self.n_components, low=1)
+        if custom:
+            left, right = check_factor("W", W, (m, rank), dtype), check_factor("H", H, (rank, n), dtype).T
+        else:
+            name = self.init or ("nndsvda" if rank <= min(m, n) else "random")
+            state = check_random_state(None) if self.random_state is None else self.random_state
+            left, right = start(problem.matrix, rank, name, random_key(state))
+        exponent = unit_exponent(X.data if hasattr(X, "tocsr") else X)
+        self._forget = self._memory(m)
+        return left, OnlineFactors(right, beta, exponent)
+
+    def _memory(self, rows: int) -> float:
+        """Weight of the sums of former batches when one more comes."""
+        return float(self.forget_factor) ** (min(self.batch_size, rows) / rows)
+
+    def _penalties(self, shape: tuple[int, int]) -> Penalties:
+        """Absolute penalties, as scikit-learn scales them for a batch."""
+        rows, features = shape
+        alpha = self.alpha_W if self.alpha_H == "same" else self.alpha_H
+        w, h = float(self.alpha_W) * features, float(alpha) * rows
+        ratio = float(self.l1_ratio)
+        return self._model.scaled((w * ratio, w * (1 - ratio), h * ratio, h * (1 - ratio)))
+
+    def _publish(self) -> None:
+        self.components_ = self._model.components
+        self.n_components_ = self._model.rank
+
+    def _check_arguments(self, X: Any) -> None:
+        check_integer("batch_size", self.batch_size, low=1)
+        check_nonnegative("tol", self.tol)
+        check_optional_integer("max_no_improvement", self.max_no_improvement, low=1)
+        check_integer("max_iter", self.max_iter, low=1)
+        check_nonnegative("alpha_W", self.alpha_W)
+        if self.alpha_H != "same":
+            check_nonnegative("alpha_H", self.alpha_H)
+        check_number("l1_ratio", self.l1_ratio, low=0.0, high=1.0)
+        check_number("forget_factor", self.forget_factor, low=0.0, high=1.0)
+        check_boolean("fresh_restarts", self.fresh_restarts)
+        check_integer("fresh_restarts_max_iter", self.fresh_restarts_max_iter, low=1)
+        check_optional_integer("transform_max_iter", self.transform_max_iter, low=1)
+        if self.init is not None:
+            check_choice("init", self.init, (*INITS, "custom"))
+        make_problem(X, check_finite=looks_for_nan())
+
+    def _validated(self, X: Any, *, reset: bool) -> Any:
+        if isinstance(X, np.ma.MaskedArray):
+            make_problem(X)  # which refuses it; scikit-learn would drop the mask
+        return validate_data(
+            self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=reset
+        )
+
+    @property
+    def _n_features_out(self) -> int:
+        """Number of columns of what `transform` returns; for `get_feature_names_out`."""
+        return int(self.components_.shape[0])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class _Watch:
+    """Tells when batches have stopped to help, as scikit-learn does."""
+
+    def __init__(self, model: MiniBatchNMF, rows: int) -> None:
+        self._model, self._rows = model, rows
+        self._smooth: float | None = None
+        self._least, self._idle = np.inf, 0
+
+    def converged(self, step: int, size: int, cost: float, before: Array, after: Array) -> bool:
+        if self._model.verbose:
+            print(f"MiniBatchNMF, batch {step}: mean cost {cost:.6g}")
+        if step == 1:
+            return False
+        alpha = min(size / (self._rows + 1), 1.0)
+        self._smooth = cost if self._smooth is None else self._smooth * (1 - alpha) + cost * alpha
+        length = float(np.linalg.norm(after))
+        if self._model.tol > 0 and float(np.linalg.norm(after - before)) <= float(self._model.tol) * length:
+            return True
+        self._idle = 0 if self._smooth < self._least else self._idle + 1
+        self._least = min(self._least, self._smooth)
+        limit = self._model.max_no_improvement
+        return limit is not None and self._idle >= limit

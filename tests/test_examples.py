@@ -1,0 +1,160 @@
+"""The examples: what they show holds on small data, and each of them runs."""
+
+import importlib
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.special
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+if not EXAMPLES.is_dir():
+    pytest.skip("the examples are not part of this tree", allow_module_level=True)
+
+
+@pytest.fixture
+def example(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    return importlib.import_module
+
+
+def runs(name, *arguments):
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+# ---- bands of a hyperspectral image
+
+
+@pytest.mark.parametrize("rank", [1, 4, 6])
+def test_a_cube_of_low_rank_is_rebuilt_from_as_many_bands(example, rank):
+    bands = example("hyperspectral_bands")
+    X = bands.synthetic_cube(30, 40, 60, rank, noise=0.0)
+    chosen, E = bands.bands_and_coefficients(X, rank)
+    assert np.unique(chosen).size == rank
+    assert np.abs(X - X[:, chosen] @ E).max() < 1e-10 * np.abs(X).max()
+
+
+def test_chosen_bands_are_better_conditioned_than_random_ones(example):
+    bands = example("hyperspectral_bands")
+    X = bands.synthetic_cube(30, 40, 60, 6, noise=1e-4)
+    chosen, _ = bands.bands_and_coefficients(X, 6)
+    V = np.linalg.svd(X, full_matrices=False)[2][:6].T
+    rng = np.random.default_rng(0)
+    others = [np.linalg.cond(V[rng.choice(60, 6, replace=False)]) for _ in range(100)]
+    assert np.linalg.cond(V[chosen]) < np.quantile(others, 0.05)
+
+
+def test_the_bands_example_runs():
+    assert "relative error" in runs("hyperspectral_bands.py")
+
+
+# ---- pruning
+
+
+def test_a_pruned_network_of_redundant_units_does_the_same(example):
+    prune_layer = example("prune_layer")
+    network = prune_layer.redundant_network(8, 90, 15, 4)
+    samples, new = np.random.default_rng(2).standard_normal((2, 400, 8))
+    smaller, _ = prune_layer.prune(network, samples, 15)
+    assert smaller.W1.shape == (8, 15)
+    assert np.abs(smaller(new) - network(new)).max() < 1e-10 * np.abs(network(new)).max()
+    for units in (12, 8):
+        smaller, bound = prune_layer.prune(network, samples, units)
+        error = np.linalg.norm(smaller(samples) - network(samples))
+        assert 0.0 < error <= bound * (1 + 1e-9)
+
+
+def test_the_pruning_example_runs():
+    assert "60 of 400 units" in runs("prune_layer.py")
+
+
+# ---- a transformer in NumPy
+
+
+def test_safetensors_and_vocabulary_are_read(example, tmp_path):
+    minilm = example("minilm")
+    weights = minilm.random_model(0)
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+        archive.writestr("model.safetensors", minilm.save_safetensors(weights))
+        archive.writestr("tokenizer.json", json.dumps({"model": {"vocab": {"a": 1}}}))
+    found, vocabulary = minilm.read_model(tmp_path / "model.zip")
+    assert vocabulary == {"a": 1}
+    assert found.keys() == weights.keys()
+    assert all(np.array_equal(found[name], weights[name].astype(np.float32)) for name in weights)
+
+
+def test_words_are_cut_into_the_longest_pieces(example):
+    minilm = example("minilm")
+    words = ["[CLS]", "[SEP]", "[UNK]", "un", "##believ", "##able", "##a", ",", "cafe"]
+    vocabulary = {word: place for place, word in enumerate(words)}
+    found = [words[place] for place in minilm.tokens("Unbelievable, café xyz", vocabulary)]
+    assert found == ["[CLS]", "un", "##believ", "##able", ",", "cafe", "[UNK]", "[SEP]"]
+
+
+def test_activations_are_what_the_matrices_multiply(example):
+    """Without its own attention scores and means a layer is linear in what was recorded."""
+    minilm = example("minilm")
+    weights, rng = minilm.random_model(1), np.random.default_rng(0)
+    sentence = rng.integers(0, 50, 12)
+    seen = minilm.activations(weights, [sentence, sentence[:5]])
+    assert len(seen) == 6 * minilm.LAYERS
+    assert all(X.shape == (17, weights[name].shape[1]) for name, X in seen.items())
+    name = "encoder.layer.0."
+    middle = seen[f"{name}intermediate.dense.weight"]
+    inner = middle @ weights[f"{name}intermediate.dense.weight"].T
+    half = 0.5 * (1.0 + scipy.special.erf(inner / np.sqrt(2.0)))
+    assert np.allclose(seen[f"{name}output.dense.weight"], inner * half)
+    assert np.isclose(np.linalg.norm(minilm.sentence_vector(weights, sentence)), 1.0)
+
+
+# ---- CURing
+
+
+def test_the_arithmetic_of_the_paper(example):
+    """Rank 256 on Q, K and Gate of ten layers of Llama-3.1-8B: 8.03 billion become 7.32."""
+    curing = example("curing")
+    shapes = [(4096, 4096), (1024, 4096), (14336, 4096)]
+    assert [curing.curing_rank(*shape) for shape in shapes] == [256, 256, 256]
+    assert 10 * curing.saved(shapes) == 713_687_040
+    assert round((8_030_261_248 - 713_687_040) / 1e9, 2) == 7.32
+
+
+@pytest.mark.parametrize(("shape", "rank"), [((384, 384), 128), ((1536, 384), 256), ((3, 3), 1), ((2, 2), 0)])
+def test_the_rank_is_the_largest_power_of_two_that_saves(example, shape, rank):
+    curing = example("curing")
+    assert curing.curing_rank(*shape) == rank
+    size = shape[0] * shape[1]
+    assert rank == 0 or curing.parameters(*shape, rank) < size
+    assert rank == 256 or curing.parameters(*shape, max(1, 2 * rank)) >= size
+
+
+def test_factors_come_from_the_weights_and_are_exact_at_their_rank(example):
+    curing = example("curing")
+    rng = np.random.default_rng(3)
+    W = rng.standard_normal((60, 8)) @ rng.standard_normal((8, 40))
+    result = curing.curing(W, 10.0 ** rng.uniform(-1, 1, 40), 8)
+    assert np.array_equal(result.C, W[:, result.columns])
+    assert np.array_equal(result.R, W[result.rows])
+    assert np.abs(result.reconstruct() - W).max() < 1e-10 * np.abs(W).max()
+
+
+def test_weights_pay_where_activations_differ_by_a_hundred(example):
+    """The error that activations see is well below that of a choice that ignores them."""
+    curing = example("curing")
+    rng = np.random.default_rng(4)
+    ratios = []
+    for _ in range(5):
+        W = rng.standard_normal((90, 70))
+        found = curing.compare(W, 10.0 ** rng.uniform(-1, 1, 70), 16)
+        ratios.append(found.curing / found.plain)
+    assert max(ratios) < 1.0
+    assert np.mean(ratios) < 0.9
+
+
+def test_the_curing_example_runs():
+    assert "root mean square: CURing" in runs("curing.py", "3")
