@@ -94,7 +94,7 @@ def make_problem(
     check_finite: bool = True,
     remedy: str = "pass check_finite=False",
 ) -> Problem:
-    """Check a matrix: finite, nonnegative, with entries that can be seen. With a mask, `X` keeps those that count."""
+    """Check a matrix: finite, nonnegative, of visible entries. With a mask, `X` keeps those that count."""
     if mask is not None:
         X = observed(X, mask)
     scale = None if weights is None or mask is not None else np.sqrt(weights)
