@@ -132,7 +132,9 @@ def separable(session: Session) -> CaseReport:
     speed = passes * X.nbytes / seconds
     row = Row("corange", "spa, choice of columns", seconds=seconds, gbytes_per_second=speed / 1e9)
     everything = Row("corange, with H and checks", "spa", seconds=whole)
-    bar = Bar("part of the read bandwidth", _STREAM_FRACTION, speed / 1e9 / session.ceilings["read"], at_least=True)
+    bar = Bar(
+        "part of the read bandwidth", _STREAM_FRACTION, speed / 1e9 / session.ceilings["read"], at_least=True
+    )
     return CaseReport({"shape": [m, n], "passes": passes}, [row, everything], [bar])
 
 

@@ -33,9 +33,9 @@ class SeparableNMF(NonnegativeTransformer):
 
     Attributes
     ----------
-    components_ : ndarray of shape (n_components_, n_features)
+    components_ : ndarray of shape (n_components, n_features)
         The samples chosen.
-    sample_indices_ : ndarray of shape (n_components_,)
+    sample_indices_ : ndarray of shape (n_components,)
         Their positions in X.
     n_components_ : int
         Number of components; fewer than asked for when they explain X to rounding.
@@ -100,7 +100,7 @@ class SeparableNMF(NonnegativeTransformer):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_components_)
+        ndarray of shape (n_samples, n_components)
 
         Raises
         ------
@@ -129,7 +129,7 @@ class SeparableNMF(NonnegativeTransformer):
 
         Returns
         -------
-        ndarray of shape (n_rows, n_components_)
+        ndarray of shape (n_rows, n_components)
 
         Raises
         ------
