@@ -132,12 +132,14 @@ def separable(session: Session) -> CaseReport:
     speed = passes * X.nbytes / seconds
     row = Row("corange", "spa, choice of columns", seconds=seconds, gbytes_per_second=speed / 1e9)
     everything = Row("corange, with H and checks", "spa", seconds=whole)
-    bar = Bar("part of the read bandwidth", _STREAM_FRACTION, speed / session.ceilings["read"], at_least=True)
+    bar = Bar(
+        "part of the read bandwidth", _STREAM_FRACTION, speed / 1e9 / session.ceilings["read"], at_least=True
+    )
     return CaseReport({"shape": [m, n], "passes": passes}, [row, everything], [bar])
 
 
 def movielens(session: Session) -> CaseReport:
-    """Held-out error on MovieLens-100K, or on ratings made up like it, beside the mean and additive effects."""
+    """Held-out error on MovieLens-100K, or ratings made up like it, beside the mean and additive effects."""
     import corange as cr
 
     X = session.once("ratings", lambda: ratings(session.quick))

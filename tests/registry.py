@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 import corange as cr
 
@@ -215,7 +216,7 @@ def _linear_regression(A: Any, seed: int) -> Arrays:
 def _separable(method: str) -> Callable[[Any, int], Arrays]:
     def run(A: Any, seed: int) -> Arrays:
         result = cr.separable_nmf(A, _rank(A), method=method)
-        return (*result, result.columns)
+        return (*result, result.columns.astype(result.H.dtype))
 
     return run
 
@@ -226,6 +227,13 @@ def _kl(A: Any, seed: int) -> Arrays:
 
 
 def _masked(A: Any, seed: int) -> Arrays:
+    if (
+        isinstance(A, np.ndarray)
+        and A.dtype == float
+        and A.ndim == 2
+        and not isinstance(A, np.ma.MaskedArray)
+    ):
+        A = scipy.sparse.csr_array(A)  # NaN in an array is legal here
     model = cr.MaskedNMF(_rank(A), tol=0, max_iter=5, random_state=seed).fit(A)
     return (model.row_factors_ @ model.components_,)
 

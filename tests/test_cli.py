@@ -175,6 +175,23 @@ class TestInfo:
         assert "svd of rank 3" in out
 
 
+class TestNmf:
+    def test_writes_the_factors_and_shows_iterations(self, folder, capsys):
+        path = write(folder, "a.npz")
+        assert main(["nmf", path, "--rank", "3", "--out", "w.npz", "--progress"]) == 0
+        captured = capsys.readouterr()
+        assert "nmf of a 120 x 80" in captured.out
+        assert "of at most 200, objective" in captured.err
+        result = cr.load("w.npz")
+        assert (result.W.shape, result.H.shape) == ((120, 3), (3, 80))
+        assert (result.W >= 0).all()
+
+    def test_explains_what_is_wrong(self, folder, capsys):
+        np.save("negative.npy", -np.ones((4, 3)))
+        assert main(["nmf", "negative.npy", "--rank", "2"]) == 1
+        assert "must be nonnegative" in capsys.readouterr().err
+
+
 class TestInstallation:
     def test_version(self, capsys):
         with pytest.raises(SystemExit) as caught:

@@ -1,4 +1,4 @@
-"""Losses beyond Frobenius and missing entries: gradients, monotone objectives, KKT, closed forms, recovery, bits."""
+"""Losses beyond Frobenius, and missing entries: gradients, monotone objectives, KKT, closed forms, bits."""
 
 import numpy as np
 import pytest
@@ -272,3 +272,22 @@ def test_bad_input_is_refused_with_words():
         cr.nmf(X, 2, mask="elsewhere")
     with pytest.raises(ValueError, match="does not know the loss"):
         cr.nmf(X, 2, mask=X > 0, loss=0.5)
+
+
+@pytest.mark.parametrize("loss", ["frobenius", "kullback-leibler"])
+def test_exact_data_converge_though_their_objective_falls_for_ever(loss):
+    rng = np.random.default_rng(0)
+    X = rng.random((60, 2)) @ rng.random((2, 50))
+    result = cr.nmf(X, 2, loss=loss, mask=np.ones(X.shape, bool), tol=1e-3, max_iter=3000, random_state=0)
+    assert result.report.stopped == "converged"
+
+
+def test_unsorted_data_are_not_sorted_behind_the_users_back():
+    X = scipy.sparse.csr_array(counts())
+    X.indices[: X.indptr[1]] = X.indices[: X.indptr[1]][::-1].copy()
+    X.data[: X.indptr[1]] = X.data[: X.indptr[1]][::-1].copy()
+    X.has_sorted_indices = False
+    X.has_canonical_format = False
+    before = X.indices.copy(), X.data.copy()
+    cr.nmf(X, 2, mask="stored", tol=0, max_iter=2, random_state=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, (X.indices, X.data), strict=True))

@@ -14,7 +14,7 @@ from corange._select import METHODS
 from corange.testing import matrix_with_spectrum
 
 SLOW = matrix_with_spectrum(0.8 ** np.arange(60), (120, 90), random_state=0)
-every = pytest.mark.parametrize("method", METHODS)
+every = pytest.mark.parametrize("method", [name for name in METHODS if name != "rpcholesky"])
 
 
 class Rows:

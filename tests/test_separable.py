@@ -1,4 +1,4 @@
-"""Separable factorization: planted columns are found, under noise, permutations, duplicates and cancellation."""
+"""Separable factorization: planted columns are found, under noise, permutations and cancellation."""
 
 import io
 

@@ -45,9 +45,9 @@ NmfReport run(const Operator& x, const py::array& w, const py::array& h, const N
   return nmf<T>(*x.core, left, right, options);
 }
 
-py::dict nmf_of(const Operator& x, const py::array& w, const py::array& h, const std::string& solver, std::pair<double, double> l1,
-                std::pair<double, double> l2, const py::object& row_l1, std::pair<bool, bool> hold, bool extrapolate, double tol,
-                Index max_iter, std::optional<double> sum_squares, const py::object& callback) {
+py::dict nmf_of(const Operator& x, const py::array& w, const py::array& h, const std::string& solver,
+                std::pair<double, double> l1, std::pair<double, double> l2, const py::object& row_l1, std::pair<bool, bool> hold,
+                bool extrapolate, double tol, Index max_iter, std::optional<double> sum_squares, const py::object& callback) {
   NmfOptions options;
   options.solver = solver_of(solver);
   options.w = {l1.first, l2.first, nullptr};

@@ -76,11 +76,21 @@ BlockView<T> factor(const py::array& a, Index rows, Index k, const char* name) {
   return {writable<T>(a, rows, width, name), rows, k, width};
 }
 
+/// The same to be read alone.
+template <class T>
+BlockView<const T> fixed(const py::array& a, Index rows, Index k, const char* name) {
+  const Index width = padded<T>(k);
+  if (!py::isinstance<py::array_t<T, py::array::c_style>>(a) || a.ndim() != 2 || a.shape(0) != rows || a.shape(1) != width)
+    throw py::value_error(std::string(name) + " must be C-contiguous, of shape (" + std::to_string(rows) + ", " +
+                          std::to_string(width) + ") and of the precision of X");
+  return {static_cast<const T*>(a.data()), rows, k, width};
+}
+
 double terms(const Rows& x, const py::array& u, const py::array& y, Index k, double beta, const py::object& numerator,
              const py::object& denominator) {
   return by_precision(u, [&]<class T>(T) {
     const NmfRows<T>& rows = x.get<T>();
-    const BlockView<const T> left = factor<T>(u, rows.rows(), k, "U"), right = factor<T>(y, rows.cols(), k, "Y");
+    const BlockView<const T> left = fixed<T>(u, rows.rows(), k, "U"), right = fixed<T>(y, rows.cols(), k, "Y");
     BetaTerms<T> out;
     if (!numerator.is_none()) {
       out.numerator = factor<T>(py::cast<py::array>(numerator), rows.rows(), k, "numerator");
@@ -95,7 +105,7 @@ double descend(const Rows& x, const py::array& u, const py::array& y, Index k, d
   return by_precision(u, [&]<class T>(T) {
     const NmfRows<T>& rows = x.get<T>();
     const BlockView<T> left = factor<T>(u, rows.rows(), k, "U");
-    const BlockView<const T> right = factor<T>(y, rows.cols(), k, "Y");
+    const BlockView<const T> right = fixed<T>(y, rows.cols(), k, "Y");
     const py::gil_scoped_release release;
     return kl_descent<T>(rows, left, right, {l1, l2, sweeps});
   });
@@ -106,7 +116,7 @@ double masked(const Rows& x, const py::array& u, const py::array& y, Index k, do
   return by_precision(u, [&]<class T>(T) {
     const NmfRows<T>& rows = x.get<T>();
     const BlockView<T> left = factor<T>(u, rows.rows(), k, "U");
-    const BlockView<const T> right = factor<T>(y, rows.cols(), k, "Y");
+    const BlockView<const T> right = fixed<T>(y, rows.cols(), k, "Y");
     const py::gil_scoped_release release;
     return MaskedLeastSquares<T>(rows, right, {l1, l2, tol, sweeps}, by_count).run(left);
   });
@@ -132,10 +142,9 @@ void squares_of(const py::array& x, double scale, const py::array& squares) {
   });
 }
 
-void capped(const py::array& g, const py::array& b, const py::array& h, Index k, double lipschitz, double tol,
-            Index steps) {
+void capped(const py::array& g, const py::array& b, const py::array& h, Index k, double lipschitz, double tol, Index steps) {
   by_precision(h, [&]<class T>(T) {
-    const BlockView<const T> gram = factor<T>(g, k, k, "G"), right = factor<T>(b, h.shape(0), k, "B");
+    const BlockView<const T> gram = fixed<T>(g, k, k, "G"), right = fixed<T>(b, h.shape(0), k, "B");
     const BlockView<T> out = factor<T>(h, h.shape(0), k, "H");
     const py::gil_scoped_release release;
     capped_least_squares<T>(gram, right, out, lipschitz, tol, steps);

@@ -1,4 +1,4 @@
-"""The command line: ``corange svd``, ``sketch``, ``info`` and ``demo``; also ``python -m corange``."""
+"""The command line: ``corange svd``, ``nmf``, ``sketch``, ``info``, ``demo``; also ``python -m corange``."""
 
 import argparse
 import importlib
@@ -73,6 +73,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
     _add_svd(commands)
     _add_cur(commands)
+    _add_nmf(commands)
     _add_sketch(commands)
     _add_info(commands)
     _add_demo(commands)
@@ -167,6 +168,38 @@ def _add_cur(commands: Any) -> None:
         "--out", type=Path, metavar="FILE", help="write C, U, R and the report to this .npz file"
     )
     command.add_argument("--seed", type=int, default=0, help="of the random numbers (default: %(default)s)")
+
+
+def _add_nmf(commands: Any) -> None:
+    command = commands.add_parser(
+        "nmf",
+        help="nonnegative factors of a matrix in a file",
+        description="Factor a nonnegative matrix in a file into nonnegative factors and print a report. "
+        "An .npy file may be larger than memory.",
+    )
+    _add_input(command)
+    command.add_argument("--rank", type=int, required=True, metavar="K", help="number of components")
+    command.add_argument("--loss", default="frobenius", metavar="LOSS", help="default: %(default)s")
+    command.add_argument("--solver", default="auto", metavar="NAME", help="default: %(default)s")
+    command.add_argument(
+        "--init",
+        default="auto",
+        metavar="NAME",
+        help="auto, nndsvd, nndsvda, nndsvdar or random (default: %(default)s)",
+    )
+    command.add_argument("--tol", type=float, default=1e-4, help="default: %(default)s")
+    command.add_argument(
+        "--max-iter", type=int, default=200, metavar="N", help="stop after this many iterations (200)"
+    )
+    command.add_argument("--seed", type=int, default=0, help="of the random numbers (default: %(default)s)")
+    command.add_argument(
+        "--out", type=Path, metavar="FILE", help="write W, H and the report to this .npz file"
+    )
+    command.add_argument(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        help="show progress on stderr (default: when it is a terminal)",
+    )
 
 
 def _add_sketch(commands: Any) -> None:

@@ -70,8 +70,8 @@ def select_columns(
         - "leverage": drawn by leverage scores, without replacement.
         - "leverage-largest": the largest leverage scores.
         - "squared-length": drawn by squared norms, without replacement; not for operators.
-        - "rpcholesky": for a symmetric positive semidefinite matrix or a `corange.KernelMatrix`: the landmarks
-          of `corange.nystrom`.
+        - "rpcholesky": the landmarks of `corange.nystrom`, of a symmetric positive semidefinite matrix or a
+          `corange.KernelMatrix`.
         - "farthest": farthest points, each column the farthest from those before, for an even cover.
     oversample : int, optional
         Numbers beyond k that a sketch keeps of each column, half as many as k (at least 10) by default; for

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange import _core
-from corange._nmf._entries import padded
+from corange._nmf._entries import in_units, padded
 from corange._nmf._problem import make_problem
 from corange._operators import Stored, as_stored
 from corange._report import NMFReport
@@ -29,7 +29,7 @@ _BLOCK = 2**20  # numbers of a block of columns whose residuals are computed ane
 
 
 def separable_nmf(X: Any, rank: int, *, method: str = "spa", check_finite: bool = True) -> SeparableNMFResult:
-    """Factor a nonnegative matrix with some of its own columns as components: ``X`` close to ``X[:, columns] @ H``.
+    """Factor a nonnegative matrix into some of its columns and weights: ``X`` close to ``X[:, columns] @ H``.
 
     Where every column is a nonnegative combination of a few pure ones (pixels and materials, words and
     anchor words of topics), those are found, in a few passes and without iterations.
@@ -65,9 +65,10 @@ def separable_nmf(X: Any, rank: int, *, method: str = "spa", check_finite: bool 
 
     Notes
     -----
-    Projections are never carried out: the squared norm of what is left of a column falls by its product with
-    each new direction, one pass over X of 2 flops an entry a component [1]_. When norms have fallen so far that
-    rounding spoils them they are computed anew. "snpa" solves a small problem a column and component [2]_.
+    Projections are never carried out: the squared norm of what is left of a column falls by that of its
+    product with each new direction, one pass over X of 2 flops an entry a component [1]_. When norms have
+    fallen so far that rounding spoils them they are computed anew. "snpa" solves a small
+    problem a column and component [2]_.
     Noise of size e moves the chosen columns by O(e * cond(W)**2). H is an exact nonnegative least squares.
     Memory: H and two numbers a column; "snpa" takes 2 * rank.
 
@@ -106,7 +107,7 @@ def separate(stored: Stored, rank: int, method: str, description: str) -> Separa
     W = columns.take(chosen)
     cross = columns.products(W)
     H = _weights(adjoint_product(W, W), cross)
-    squares, base = columns.squares(), 2.0**columns.exponent
+    squares = columns.squares()
     scaled = W.astype(np.float64)
     fit = H.astype(np.float64)
     left = (
@@ -131,7 +132,7 @@ def separate(stored: Stored, rank: int, method: str, description: str) -> Separa
         iterations=chosen.size,
         passes=passes + 1,
         products=passes + chosen.size,
-        objective=0.5 * max(left, 0.0) * base**2,
+        objective=in_units(0.5 * max(left, 0.0), 2 * columns.exponent),
         error=error,
         norm_fro=norm,
         gradient=0.0,
@@ -158,23 +159,29 @@ class _Columns:
         squares = np.empty((1, self.shape[1]))
         if self.stored.kind == "dense":
             _core.column_squares(self.stored.arrays[0], self.scale, squares)
-            return squares[0]
+            first: Doubles = squares[0]
+            return first
         A = self._sparse()
         values = np.square(np.ldexp(A.data.astype(np.float64), -self.exponent))
         owners = np.repeat(np.arange(self.shape[1]), np.diff(A.indptr))
-        return np.bincount(owners, weights=values, minlength=self.shape[1])
+        totals: Doubles = np.bincount(owners, weights=values, minlength=self.shape[1]).astype(np.float64)
+        return totals
 
     def take(self, chosen: npt.NDArray[np.int64]) -> Array:
         """Copy some columns, as a dense array."""
         if self.stored.kind == "dense":
-            return np.ldexp(np.ascontiguousarray(self.stored.arrays[0][:, chosen]), -self.exponent)
-        return np.ldexp(self._sparse()[:, chosen].toarray(), -self.exponent)
+            taken = np.ascontiguousarray(self.stored.arrays[0][:, chosen])
+        else:
+            taken = self._sparse()[:, chosen].toarray()
+        scaled: Array = np.ldexp(taken, -self.exponent)
+        return scaled
 
     def products(self, Y: Array) -> Array:
         """Multiply ``X.T @ Y``."""
         out = np.empty((self.shape[1], Y.shape[1]), self.dtype)
         scaled = np.ldexp(np.ascontiguousarray(Y, dtype=self.dtype), -self.exponent)
-        self.stored.operator.apply_adjoint(scaled, out)
+        operator = self.stored.operator
+        (operator.apply if self.stored.flipped else operator.apply_adjoint)(scaled, out)
         return out
 
     def subtract(self, u: Array, squares: Doubles) -> None:

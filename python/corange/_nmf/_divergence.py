@@ -1,4 +1,4 @@
-"""Solvers for beta-divergences, and for matrices with missing entries: one factor after the other, by rows."""
+"""Solvers for beta-divergences and for missing entries: one factor after the other, row by row."""
 
 import dataclasses
 import time
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import scipy.sparse
 
 from corange import _core
-from corange._nmf._entries import Entries, balance, entries_of, padded
+from corange._nmf._entries import Entries, balance, entries_of, in_units, padded, total
 from corange._nmf._problem import Options, Problem
 
 __all__ = ["multiplicative_power", "refuse_zeros", "solve_descent", "solve_masked", "solve_multiplicative"]
@@ -43,9 +43,10 @@ class _State:
     improve: Callable[[Any, Array, Array, float, float], float]
     constant: float = 0.0
     masked_squares: bool = False
+    known: float = 0.0  # the objective, after the last iteration
 
     def penalties(self) -> float:
-        """What l1 and l2 add to the objective."""
+        """Add up what l1 and l2 contribute to the objective."""
         total = 0.0
         for factor, l1, l2 in zip((self.left, self.right), self.l1, self.l2, strict=True):
             if l1 or l2:
@@ -136,11 +137,11 @@ def _solve(
         W /= np.where(roots > 0.0, roots, 1.0)[:, np.newaxis].astype(W.dtype)
     if not any((*options.l1, *options.l2, *options.hold)) and roots is None:
         balance(W, Ht)
-    loss = (
-        float(_core.nmf_terms(entries.rows, state.left, state.right, state.rank, options.beta, None, None))
-        if (not state.masked_squares)
-        else history[-1][1] * 2.0**-unit - state.penalties()
-    )
+    loss = state.known - state.penalties()
+    if not state.masked_squares:
+        loss = float(
+            _core.nmf_terms(entries.rows, state.left, state.right, state.rank, options.beta, None, None)
+        )
     return {
         "converged": stopped == "converged",
         "stopped": stopped,
@@ -148,7 +149,7 @@ def _solve(
         "iterations": len(history),
         "passes": 2 * len(history),
         "products": 2 * len(history) * state.rank,
-        "objective": (loss + state.penalties()) * 2.0**unit,
+        "objective": in_units(loss + state.penalties(), unit),
         "error": _relative(loss, entries, problem, options.beta),
         "norm_fro": _norm(entries),
         "gradient": 0.0 if first == 0.0 else last / first,
@@ -184,6 +185,9 @@ def _iterate(
 ) -> tuple[list[tuple[int, float, float, float]], str]:
     """Go on until the objective has almost stopped falling; `measured`: the objective must be asked for."""
     history: list[tuple[int, float, float, float]] = []
+    size = total(
+        state.entries.values, state.entries.exponent, np.square if state.beta == 2.0 else np.positive
+    )
     values: list[float] = []
     for iteration in range(1, options.max_iter + 1):
         value = state.iterate(options.hold)
@@ -194,13 +198,15 @@ def _iterate(
                 )
             )
         values.append(value)
-        history.append((iteration, value * 2.0**unit, float("nan"), time.perf_counter() - started))
+        state.known = value
+        history.append((iteration, in_units(value, unit), float("nan"), time.perf_counter() - started))
         if options.callback is not None:
             names = ("iteration", "objective", "gradient", "elapsed")
             if options.callback(dict(zip(names, history[-1], strict=True))):
                 return history, "callback"
         before = values[-1 - _WINDOW] if iteration > _WINDOW else np.inf
-        if options.tol > 0.0 and before - value <= 0.01 * options.tol * abs(value):
+        exact = value <= options.tol**2 * size  # would fall for ever, towards zero
+        if options.tol > 0.0 and (exact or before - value <= 0.01 * options.tol * abs(value)):
             return history, "converged"
     return history, "max_iterations"
 
@@ -223,39 +229,42 @@ def _gradient(state: _State, options: Options) -> float:
 
 
 def _scaled(penalties: tuple[float, float], exponent: float) -> tuple[float, float]:
-    return penalties[0] * 2.0**exponent, penalties[1] * 2.0**exponent
+    return in_units(penalties[0], exponent), in_units(penalties[1], exponent)
 
 
 def _constant(entries: Entries, problem: Problem, beta: float) -> float:
     """Sum of x log x - x, which the descent leaves out."""
     if beta != 1.0:
         return 0.0
-    x = np.ldexp(entries.values.astype(np.float64), -entries.exponent)
-    terms = np.zeros_like(x)
-    np.log(x, out=terms, where=x > 0.0)
-    terms = x * terms - x
     if problem.mask is None or problem.weights is None:
-        return float(terms.sum())
-    counts = np.diff(problem.X.indptr)
-    return float((np.repeat(problem.weights, counts) * terms).sum())
+        return total(entries.values, entries.exponent, _entropy)
+    weights = np.repeat(problem.weights, np.diff(problem.X.indptr))
+    return float((weights * _entropy(np.ldexp(entries.values.astype(np.float64), -entries.exponent))).sum())
+
+
+def _entropy(x: Array) -> Array:
+    logs = np.zeros_like(x)
+    np.log(x, out=logs, where=x > 0.0)
+    return x * (logs - 1.0)
 
 
 def _relative(loss: float, entries: Entries, problem: Problem, beta: float) -> float:
     """Loss over that of the best constant for Kullback-Leibler, error over norm for Frobenius."""
-    x = np.ldexp(entries.values.astype(np.float64), -entries.exponent)
     if beta == 2.0:
-        squares = float(np.square(x).sum())
+        squares = total(entries.values, entries.exponent, np.square)
         return float(np.sqrt(2.0 * max(loss, 0.0) / squares)) if squares else 0.0
-    if beta != 1.0 or problem.weights is not None or not x.any():
+    mass = total(entries.values, entries.exponent, np.positive)
+    if beta != 1.0 or problem.weights is not None or not mass:
         return float("nan")
-    count = x.size if problem.mask is not None else problem.matrix.shape[0] * problem.matrix.shape[1]
-    constant = _constant(entries, problem, beta) + float(x.sum()) * (1.0 - np.log(x.sum() / count))
-    return loss / constant if constant > 0.0 else 0.0
+    shape = problem.matrix.shape
+    count = entries.values.size if problem.mask is not None else shape[0] * shape[1]
+    constant = _constant(entries, problem, beta) + mass * (1.0 - np.log(mass / count))
+    return float(loss / constant) if constant > 0.0 else 0.0
 
 
 def _norm(entries: Entries) -> float:
-    x = np.ldexp(entries.values.astype(np.float64), -entries.exponent)
-    return float(np.ldexp(np.sqrt(np.square(x).sum()), entries.exponent))
+    squares = total(entries.values, entries.exponent, np.square)
+    return float(np.ldexp(np.sqrt(squares), entries.exponent))
 
 
 def refuse_zeros(X: Any, beta: float) -> None:
@@ -263,6 +272,6 @@ def refuse_zeros(X: Any, beta: float) -> None:
     zeros = X.nnz < np.prod(X.shape) or X.data.min() == 0 if scipy.sparse.issparse(X) else np.min(X) == 0
     if zeros:
         raise ValueError(
-            f"X must have positive entries only, zeros excluded, for a beta-divergence with beta={beta:g} (0 is "
-            "Itakura-Saito): it is infinite at zeros. Add a small number, or take a beta above 0."
+            f"X must have positive entries only for a divergence with beta={beta:g} (0 is Itakura-Saito): "
+            "it is infinite at zeros. Add a small number, or take a beta above 0."
         )

@@ -1,6 +1,7 @@
 """Entries of a matrix and factors as the core's row-wise updates take them."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,13 @@ import numpy.typing as npt
 import scipy.sparse
 
 from corange import _core
-from corange._operators import as_stored
+from corange._operators import as_stored, working_dtype
 
-__all__ = ["Entries", "balance", "entries_of", "observed", "padded", "transposed_rows", "unit_exponent"]
+__all__ = ["Entries", "balance", "entries_of", "in_units", "observed", "padded", "total", "unit_exponent"]
 
 Array = npt.NDArray[Any]
+
+_PIECE = 2**18  # entries looked at together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,21 +70,11 @@ def entries_of(
         A = A.copy()
         A.sum_duplicates()
     exponent = unit_exponent(A.data) if exponent is None else exponent
-    A, other = (A, transposed_rows(A)) if stored.kind == "csr" else (transposed_rows(A.T).T, A.T)
-    by_row = A if A.format == "csr" else A.tocsr()
+    by_row, by_column = (A, A.T.tocsr()) if stored.kind == "csr" else (A.tocsr(), A.T)
     own = None if weights is None else np.repeat(weights.astype(A.dtype), np.diff(by_row.indptr))
-    across = None if weights is None else weights.astype(A.dtype)[other.indices]
-    return Entries(
-        _compressed(by_row, exponent, own, missing),
-        _compressed(other, exponent, across, missing),
-        A.data,
-        exponent,
-    )
-
-
-def transposed_rows(A: Any) -> Any:
-    """Copy a CSR array so that the rows of its transpose lie together."""
-    return A.T.tocsr()
+    across = None if weights is None else weights.astype(A.dtype)[by_column.indices]
+    rows, columns = (_compressed(B, exponent, w, missing) for B, w in ((by_row, own), (by_column, across)))
+    return Entries(rows, columns, A.data, exponent)
 
 
 def _compressed(A: Any, exponent: int, weights: Array | None, missing: bool) -> Any:
@@ -91,16 +84,21 @@ def _compressed(A: Any, exponent: int, weights: Array | None, missing: bool) -> 
 
 def observed(X: Any, mask: Any) -> Any:
     """Collect the entries that count as a CSR array whose stored zeros are zeros, not holes."""
+    for name, A in (("X", X), ("mask", mask)):
+        if scipy.sparse.issparse(A):  # SciPy trusts structures that it has not made
+            as_stored(A, argument_name=name, check_finite=False)
     if isinstance(mask, str):
         if mask == "stored" and scipy.sparse.issparse(X):
-            found = scipy.sparse.csr_array(X, copy=True)
-            found.sum_duplicates()
-            return found
+            found = scipy.sparse.csr_array(X)
+            if not found.has_canonical_format:
+                found = found.copy()  # else X's own arrays would be sorted
+                found.sum_duplicates()
+            return scipy.sparse.csr_array((_real(found.data), found.indices, found.indptr), shape=found.shape)
         if mask == "nan" and not scipy.sparse.issparse(X):
             return _picked(np.asarray(X), ~np.isnan(np.asarray(X, dtype=np.float64)))
         raise ValueError(
-            f"mask={mask!r} must be 'stored' (with a sparse X, unstored entries are missing) or 'nan' (with an "
-            "array, NaN is missing), or an array."
+            f"mask={mask!r} must be 'stored' (sparse X: unstored entries are missing), 'nan' (array X: NaN "
+            "is missing) or an array."
         )
     if tuple(np.shape(mask)) != tuple(np.shape(X)):
         raise ValueError(f"mask must have the shape of X, {np.shape(X)}, got {np.shape(mask)}.")
@@ -129,7 +127,7 @@ def _picked(X: Array, mask: npt.NDArray[np.bool_]) -> Any:
 
 
 def _real(values: Array) -> Array:
-    return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
+    return values.astype(working_dtype(values.dtype, "X"), copy=False)
 
 
 def padded(factor: Array, exponent: int = 0) -> Array:
@@ -149,3 +147,18 @@ def balance(W: Array, Ht: Array) -> None:
     shift = np.rint(0.5 * np.log2(ratio)).astype(int)
     W[:] = np.ldexp(W, shift)
     Ht[:] = np.ldexp(Ht, -shift)
+
+
+def in_units(value: float, exponent: float) -> float:
+    """Multiply with ``2.0**exponent``; infinite or zero where that is out of range."""
+    with np.errstate(over="ignore", under="ignore"):
+        return float(value * np.exp2(exponent)) if value else 0.0
+
+
+def total(values: Array, exponent: int, function: Callable[[Array], Array]) -> float:
+    """Sum a function of entries in units of ``2.0**exponent``, a piece at a time: no second array as long."""
+    height = max(1, _PIECE // (values.shape[1] if values.ndim == 2 else 1))
+    pieces = (values[start : start + height] for start in range(0, values.shape[0], height))
+    return float(
+        np.sum([float(function(np.ldexp(piece.astype(np.float64), -exponent)).sum()) for piece in pieces])
+    )

@@ -17,6 +17,9 @@ INITS = ("auto", "nndsvd", "nndsvda", "nndsvdar", "random")
 
 # Residuals of singular triplets relative to the largest singular value: starts differ no more than by that.
 _SVD_TOL = 1e-3
+_OVERSAMPLE = (
+    2  # vectors of the basis, relative to the rank, beyond it: it would else take most of the memory
+)
 _W, _H, _FILL_W, _FILL_H = 2**64 - 21, 2**64 - 22, 2**64 - 23, 2**64 - 24  # streams of random numbers
 
 
@@ -30,7 +33,7 @@ def start(matrix: Matrix, rank: int, init: str, seed: int) -> tuple[Array, Array
     fill_in = _fill(matrix)
     for factor, stream in ((W, _FILL_W), (Ht, _FILL_H)):
         if init == "nndsvdar":
-            small = normal_rows(seed, stream, 0, *factor.shape, factor.dtype)
+            small = normal_rows(seed, stream, 0, factor.shape[0], rank, factor.dtype)
             np.abs(small, out=small)
             small *= factor.dtype.type(fill_in / 100.0)
             np.copyto(factor, small, where=factor == 0)
@@ -42,7 +45,7 @@ def start(matrix: Matrix, rank: int, init: str, seed: int) -> tuple[Array, Array
 
 
 def _fill(matrix: Matrix) -> float:
-    """Mean of X, as in the paper, for entries up to 1; for others in proportion, as factors are, to their root."""
+    """Mean of X, as in the paper, for entries up to 1; else in proportion to their root, as factors are."""
     scan = matrix.operator.scan()
     largest = 0.0 if scan is None else float(scan["max_abs"])
     mean = float(np.mean(matrix.operator.column_means()))
@@ -51,24 +54,36 @@ def _fill(matrix: Matrix) -> float:
 
 def _from_svd(matrix: Matrix, rank: int, seed: int) -> tuple[Array, Array]:
     """Nonnegative parts of singular vectors (Boutsidis, Gallopoulos 2008): for each pair the larger part."""
-    m, n = matrix.shape
-    W, Ht = np.zeros((m, rank), matrix.dtype), np.zeros((n, rank), matrix.dtype)
-    options = svd_options(tol=_SVD_TOL, random_state=seed)
-    U, s, Vt = decompose(matrix, min(rank, m, n), check_finite=False, **options)
-    for j in range(s.size):
-        u, v = U[:, j], Vt[j]
-        if j == 0:
-            parts = [(np.abs(u), np.abs(v))]
-        else:
-            parts = [(np.maximum(u, 0), np.maximum(v, 0)), (np.maximum(-u, 0), np.maximum(-v, 0))]
-        sizes = [(np.linalg.norm(left), np.linalg.norm(right)) for left, right in parts]
-        best = int(np.argmax([a * b for a, b in sizes]))
-        (left, right), (a, b) = parts[best], sizes[best]
-        if a * b > 0 and s[j] > 0:
-            scale = np.sqrt(s[j]) * np.sqrt(a * b)
-            W[:, j] = left * (scale / a)
-            Ht[:, j] = right * (scale / b)
-    return W, Ht
+    size = min(rank, *matrix.shape)
+    options = svd_options(tol=_SVD_TOL, oversample=_OVERSAMPLE * size, random_state=seed)
+    U, s, Vt = decompose(matrix, size, check_finite=False, **options)
+    V = Vt.T
+    whole = [_squares(Y) for Y in (U, V)]
+    positive = [_squares(np.maximum(Y, 0)) for Y in (U, V)]
+    negative = [np.maximum(w - p, 0.0) for w, p in zip(whole, positive, strict=True)]
+    flip = negative[0] * negative[1] > positive[0] * positive[1]
+    scales = []
+    for p, q, w in zip(positive, negative, whole, strict=True):
+        squares = np.where(flip, q, p)
+        squares[0] = w[0]  # the first pair has one sign, up to rounding
+        scales.append(np.sqrt(squares))
+    product = np.sqrt(s.astype(np.float64) * scales[0] * scales[1])
+    factors = []
+    for Y, norms in zip((U, V), scales, strict=True):
+        # A pair whose parts vanish gets no component; dead ones start again while the solver works.
+        scale = np.divide(product, norms, out=np.zeros(size), where=(product > 0.0) & (norms > 0.0))
+        Z = np.zeros((Y.shape[0], rank), matrix.dtype)
+        np.multiply(Y, (np.where(flip, -1.0, 1.0) * scale).astype(Y.dtype), out=Z[:, :size])
+        np.abs(Z[:, 0], out=Z[:, 0])
+        np.maximum(Z, 0, out=Z)
+        factors.append(Z)
+    return factors[0], factors[1]
+
+
+def _squares(Y: Array) -> npt.NDArray[np.float64]:
+    """Squared norms of columns."""
+    squares: npt.NDArray[np.float64] = np.einsum("ij,ij->j", Y, Y, dtype=np.float64)
+    return squares
 
 
 def _random(matrix: Matrix, rank: int, seed: int) -> tuple[Array, Array]:

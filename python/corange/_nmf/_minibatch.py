@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from corange import _core
 from corange._nmf._divergence import multiplicative_power
-from corange._nmf._entries import Entries, entries_of, padded
+from corange._nmf._entries import Entries, entries_of, in_units, padded
 
-__all__ = ["OnlineFactors"]
+__all__ = ["OnlineFactors", "Watch"]
 
 Array = npt.NDArray[Any]
 Penalties = tuple[float, float, float, float]  # l1 and l2 of W, l1 and l2 of H, absolute
@@ -64,8 +64,9 @@ class OnlineFactors:
     def scaled(self, penalties: Penalties) -> Penalties:
         """Penalties in the units of the model."""
         half, unit = self.exponent / 2, self.exponent * self.beta
-        one, two = 2.0 ** (half - unit), 2.0 ** (2 * half - unit)
-        return penalties[0] * one, penalties[1] * two, penalties[2] * one, penalties[3] * two
+        shifts = (half - unit, 2 * half - unit) * 2
+        a, b, c, d = (in_units(value, shift) for value, shift in zip(penalties, shifts, strict=True))
+        return a, b, c, d
 
     def improve_weights(self, entries: Entries, U: Array, penalties: Penalties) -> None:
         """Take a multiplicative step for the weights of a batch."""
@@ -105,10 +106,46 @@ class OnlineFactors:
             total += l1 * float(factor.sum(dtype=np.float64)) + l2 * float(
                 np.square(factor, dtype=np.float64).sum()
             )
-        return total / U.shape[0]
+        return total / float(U.shape[0])
 
     def _parts(self, rows: Any, U: Array, Y: Array, l1: float, l2: float) -> tuple[Array, Array]:
         above, below = np.empty_like(U), np.empty_like(U)
         _core.nmf_terms(rows, U, Y, self.rank, self.beta, above, below)
         below += U.dtype.type(l1) + U.dtype.type(l2) * U
         return above, np.maximum(below, np.finfo(U.dtype).eps ** 2, out=below)
+
+
+class Watch:
+    """Tells when batches have stopped to help, as scikit-learn does.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of all batches together.
+    tol : float
+        Relative change of the components that is small enough; 0 for never.
+    patience : int or None
+        Batches in a row that need not lower the smoothed cost.
+    verbose : bool
+        Print the cost of every batch.
+    """
+
+    def __init__(self, rows: int, tol: float, patience: int | None, verbose: bool) -> None:
+        self._rows, self._tol, self._patience, self._verbose = rows, tol, patience, verbose
+        self._smooth: float | None = None
+        self._least, self._idle = float("inf"), 0
+
+    def converged(self, step: int, size: int, cost: float, before: Array, after: Array) -> bool:
+        """Look at the cost of a batch and at the components before and after it."""
+        if self._verbose:
+            print(f"MiniBatchNMF, batch {step}: mean cost {cost:.6g}")
+        if step == 1:
+            return False
+        alpha = min(size / (self._rows + 1), 1.0)
+        self._smooth = cost if self._smooth is None else self._smooth * (1 - alpha) + cost * alpha
+        length = float(np.linalg.norm(after))
+        if self._tol > 0 and float(np.linalg.norm(after - before)) <= self._tol * length:
+            return True
+        self._idle = 0 if self._smooth < self._least else self._idle + 1
+        self._least = min(self._least, self._smooth)
+        return self._patience is not None and self._idle >= self._patience

@@ -81,7 +81,7 @@ def nmf(
         What to minimize; a number is the beta of a beta-divergence: 2, 1 and 0 are the three named ones.
     solver : str, default="auto"
         Frobenius: "hals" sweeps over the components, best where factors are sparse (text, images); "bpp"
-        solves for each factor exactly; "admm" takes a few steps towards that, best where components are alike.
+        solves for each factor exactly; "admm" takes a few steps to that, best where components are alike.
         "admm" goes on to "bpp" when it becomes slow. "auto" takes "admm" for dense rows that are much alike,
         and else "hals".
     init : {"auto", "nndsvda", "nndsvd", "nndsvdar", "random"}, default="auto"
@@ -141,19 +141,19 @@ def nmf(
     Notes
     -----
     Coordinate descent [1]_ on products that stay in cache, several sweeps for each pass over X [2]_, and
-    extrapolation [3]_; or ADMM [4]_, then block principal pivoting [5]_. The last step solves for W exactly, so
-    that `NMFResult.project` of the same rows gives the same W. Components that die are started again.
+    extrapolation [3]_; or ADMM [4]_, then block principal pivoting [5]_. The last step solves for W exactly,
+    so that `NMFResult.project` of the same rows gives the same W. Components that die are started again.
 
-    An iteration costs two products with X of `rank` columns and about ``2 * (m + n) * rank**2`` flops a sweep;
-    the objective comes for free, and is computed entry by entry when its relative value is below about
-    1e-14 (float64). Memory: about ``4 * (m + n) * rank`` numbers; "admm" takes half as much again.
+    An iteration costs two products with X of `rank` columns and ``2 * (m + n) * rank**2`` flops a sweep; the
+    objective comes for free, and is computed entry by entry where rounding would hide it, at relative errors
+    below about 2e-7 (float64). Memory: about ``4 * (m + n) * rank`` numbers; "admm" takes half as much again.
 
     References
     ----------
     .. [1] A. Cichocki, R. Zdunek, S. Amari (2007). Hierarchical ALS algorithms for nonnegative matrix and 3D
        tensor factorization. doi:10.1007/978-3-540-74494-8_22.
-    .. [2] N. Gillis, F. Glineur (2012). Accelerated multiplicative updates and hierarchical ALS algorithms for
-       nonnegative matrix factorization. doi:10.1162/NECO_a_00256.
+    .. [2] N. Gillis, F. Glineur (2012). Accelerated multiplicative updates and hierarchical ALS algorithms
+       for nonnegative matrix factorization. doi:10.1162/NECO_a_00256.
     .. [3] A. Ang, N. Gillis (2019). Accelerating nonnegative matrix factorization algorithms using
        extrapolation. doi:10.1162/neco_a_01157.
     .. [4] K. Huang, N. Sidiropoulos, A. Liavas (2016). A flexible and efficient algorithmic framework for
@@ -335,8 +335,10 @@ def shortfall(report: NMFReport) -> str | None:
     """Say what did not converge; None when there is nothing to warn of, as after a callback stopped it."""
     if report.converged or report.stopped in ("callback", "completed") or report.tol == 0.0:
         return None
+    where = "an objective that still falls"
+    if report.gradient == report.gradient:  # nan with missing entries, where the objective alone decides
+        where = f"a projected gradient of {report.gradient:.2g} of the first one, above tol={report.tol:g}"
     return (
-        f"{report.task} stopped after max_iter={report.iterations} iterations with a projected gradient of "
-        f"{report.gradient:.2g} of the first one, above tol={report.tol:g}. Raise max_iter or tol; "
-        "result.report has the details."
+        f"{report.task} stopped after max_iter={report.iterations} iterations with {where}. Raise max_iter "
+        "or tol; result.report has the details."
     )

@@ -79,9 +79,10 @@ class Problem:
         return frobenius_norm(norms * np.sqrt(self.weights)) ** 2
 
 
-# A solver improves W, of shape (m, rank), and Ht, of shape (n, rank), both C-contiguous and in the precision of
-# the matrix, in place, and returns what it knows for the report: converged, stopped, method, iterations, passes,
-# products, objective, error, norm_fro, gradient, reseeded, seconds, and history, tuples as `NMFIteration`.
+# A solver improves W, of shape (m, rank), and Ht, of shape (n, rank), both C-contiguous and in the precision
+# of the matrix, in place, and returns what it knows for the report: converged, stopped, method, iterations,
+# passes, products, objective, error, norm_fro, gradient, reseeded, seconds, and history, tuples as
+# `NMFIteration`.
 Solver = Callable[[Problem, Array, Array, Options], dict[str, Any]]
 
 
@@ -93,7 +94,7 @@ def make_problem(
     check_finite: bool = True,
     remedy: str = "pass check_finite=False",
 ) -> Problem:
-    """Check a matrix: finite, nonnegative, with entries that can be seen. With a mask, `X` keeps those that count."""
+    """Check a matrix: finite, nonnegative, of visible entries. With a mask, `X` keeps those that count."""
     if mask is not None:
         X = observed(X, mask)
     scale = None if weights is None or mask is not None else np.sqrt(weights)
@@ -121,8 +122,8 @@ def _refuse_negative(X: Any, *, check_finite: bool) -> None:
         least = float(taken.data.min(initial=0.0))  # entries that are stored twice have been added
     if least < 0.0:
         raise ValueError(
-            f"X must be nonnegative, but its least entry is {least:g}. (Negative values in data passed to NMF.) "
-            "Shift or clip the data, or take a factorization without signs, such as corange.svd."
+            f"X must be nonnegative, but its least entry is {least:g}. (Negative values in data passed to "
+            "NMF.) Shift or clip the data, or take a factorization without signs, such as corange.svd."
         )
 
 

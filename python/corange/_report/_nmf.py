@@ -10,7 +10,7 @@ __all__ = ["NMFIteration", "NMFReport"]
 
 
 class NMFIteration(NamedTuple):
-    """What the callback of `corange.nmf` is given after each iteration, and what a report's history is made of.
+    """What the callback of `corange.nmf` is given after each iteration, and a report's history is made of.
 
     Attributes
     ----------

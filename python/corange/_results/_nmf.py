@@ -37,7 +37,7 @@ class NMFResult(LowRankResult):
         return (self.W, self.H)
 
     def project(self, X: Any) -> Array:
-        """Find the best weights of the components in other rows, with H, the loss and the penalties as they are.
+        """Find the best weights of the components in other rows, with H, loss and penalties as they are.
 
         Parameters
         ----------

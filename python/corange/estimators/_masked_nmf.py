@@ -202,7 +202,7 @@ class MaskedNMF(BaseEstimator):  # type: ignore[misc]
             self,
             X,
             accept_sparse=("csr", "csc"),
-            dtype=[np.float64, np.float32],
+            dtype="numeric",
             ensure_all_finite="allow-nan",
             reset=reset,
         )

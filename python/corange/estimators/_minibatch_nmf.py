@@ -1,19 +1,19 @@
 """Mini-batch nonnegative factorization as a scikit-learn transformer."""
 
+import math
 import warnings
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from corange._nmf import INITS
 from corange._nmf._divergence import refuse_zeros
-from corange._nmf._entries import unit_exponent
+from corange._nmf._entries import in_units, unit_exponent
 from corange._nmf._init import start
-from corange._nmf._minibatch import OnlineFactors, Penalties
+from corange._nmf._minibatch import OnlineFactors, Penalties, Watch
 from corange._nmf._nmf import check_factor, check_loss
 from corange._nmf._problem import make_problem
 from corange._random import RandomState, random_key
@@ -26,13 +26,14 @@ from corange._validation import (
     check_optional_integer,
 )
 from corange.estimators._base import ConvergenceWarning, looks_for_nan
+from corange.estimators._nonnegative import NonnegativeTransformer
 
 __all__ = ["MiniBatchNMF"]
 
 Array = npt.NDArray[Any]
 
 
-class MiniBatchNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class MiniBatchNMF(NonnegativeTransformer):
     """Nonnegative matrix factorization from batches of rows, for data that come in pieces.
 
     A drop-in replacement for :class:`sklearn.decomposition.MiniBatchNMF`: same arguments, attributes and
@@ -102,8 +103,8 @@ class MiniBatchNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     Notes
     -----
-    A step costs what `corange.nmf` with ``solver="mu"`` costs for the rows of a batch. The numbers differ from
-    scikit-learn's where its random start does; the steps are the same.
+    A step costs what `corange.nmf` with ``solver="mu"`` costs for the rows of a batch. Steps are those of
+    scikit-learn; starts come from other random numbers.
 
     Examples
     --------
@@ -113,8 +114,6 @@ class MiniBatchNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     >>> MiniBatchNMF(n_components=2, random_state=0).fit_transform(X).shape
     (6, 2)
     """
-
-    components_: Array
 
     def __init__(
         self,
@@ -207,8 +206,10 @@ class MiniBatchNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.n_iter_ = -(-self.n_steps_ // batches)
         if self.fresh_restarts:
             U = self._solve(X)
-        loss = self._model.loss(self._model.entries(X), U) * 2.0 ** (self._model.exponent * self._model.beta)
-        self.reconstruction_err_ = float(np.sqrt(2.0 * max(loss, 0.0)))
+        loss = max(self._model.loss(self._model.entries(X), U), 0.0)
+        self.reconstruction_err_ = in_units(
+            float(np.sqrt(2.0 * loss)), self._model.exponent * self._model.beta / 2
+        )
         self._publish()
         if self.n_iter_ == self.max_iter and self.tol > 0:
             message = f"MiniBatchNMF stopped after max_iter={self.max_iter} passes. Raise max_iter or tol."
@@ -274,30 +275,10 @@ class MiniBatchNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X = self._validated(X, reset=False)
         return self._model.unload(self._solve(X))
 
-    def inverse_transform(self, X: npt.ArrayLike) -> Array:
-        """Map weights back: ``X @ components_``.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_components)
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_features)
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            Before `fit`.
-        """
-        check_is_fitted(self)
-        product: Array = np.asarray(X) @ self.components_
-        return product
-
     def _run(self, X: Any, U: Array) -> int:
         """Go through batches until it has converged; the number of batches."""
         m, size = X.shape[0], min(self.batch_size, X.shape[0])
-        watch, steps = _Watch(self, m), 0
+        watch, steps = Watch(m, float(self.tol), self.max_no_improvement, bool(self.verbose)), 0
         for _ in range(self.max_iter):
             for begin in range(0, m, size):
                 batch = slice(begin, min(begin + size, m))
@@ -352,13 +333,13 @@ class MiniBatchNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             name = self.init or ("nndsvda" if rank <= min(m, n) else "random")
             state = check_random_state(None) if self.random_state is None else self.random_state
             left, right = start(problem.matrix, rank, name, random_key(state))
-        exponent = unit_exponent(X.data if hasattr(X, "tocsr") else X)
+        exponent = unit_exponent(np.array(problem.matrix.operator.scan()["max_abs"]))
         self._forget = self._memory(m)
         return left, OnlineFactors(right, beta, exponent)
 
     def _memory(self, rows: int) -> float:
         """Weight of the sums of former batches when one more comes."""
-        return float(self.forget_factor) ** (min(self.batch_size, rows) / rows)
+        return math.pow(float(self.forget_factor), min(self.batch_size, rows) / rows)
 
     def _penalties(self, shape: tuple[int, int]) -> Penalties:
         """Absolute penalties, as scikit-learn scales them for a batch."""
@@ -388,46 +369,3 @@ class MiniBatchNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if self.init is not None:
             check_choice("init", self.init, (*INITS, "custom"))
         make_problem(X, check_finite=looks_for_nan())
-
-    def _validated(self, X: Any, *, reset: bool) -> Any:
-        if isinstance(X, np.ma.MaskedArray):
-            make_problem(X)  # which refuses it; scikit-learn would drop the mask
-        return validate_data(
-            self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=reset
-        )
-
-    @property
-    def _n_features_out(self) -> int:
-        """Number of columns of what `transform` returns; for `get_feature_names_out`."""
-        return int(self.components_.shape[0])
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.positive_only = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-
-class _Watch:
-    """Tells when batches have stopped to help, as scikit-learn does."""
-
-    def __init__(self, model: MiniBatchNMF, rows: int) -> None:
-        self._model, self._rows = model, rows
-        self._smooth: float | None = None
-        self._least, self._idle = np.inf, 0
-
-    def converged(self, step: int, size: int, cost: float, before: Array, after: Array) -> bool:
-        if self._model.verbose:
-            print(f"MiniBatchNMF, batch {step}: mean cost {cost:.6g}")
-        if step == 1:
-            return False
-        alpha = min(size / (self._rows + 1), 1.0)
-        self._smooth = cost if self._smooth is None else self._smooth * (1 - alpha) + cost * alpha
-        length = float(np.linalg.norm(after))
-        if self._model.tol > 0 and float(np.linalg.norm(after - before)) <= float(self._model.tol) * length:
-            return True
-        self._idle = 0 if self._smooth < self._least else self._idle + 1
-        self._least = min(self._least, self._smooth)
-        limit = self._model.max_no_improvement
-        return limit is not None and self._idle >= limit

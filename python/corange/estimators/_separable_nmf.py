@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from corange import _core
 from corange._nmf._problem import make_problem
@@ -15,13 +14,14 @@ from corange._rows import adjoint_product
 from corange._separable import SEPARABLE_METHODS, separate
 from corange._validation import check_choice, check_integer, check_rank
 from corange.estimators._base import looks_for_nan
+from corange.estimators._nonnegative import NonnegativeTransformer
 
 __all__ = ["SeparableNMF"]
 
 Array = npt.NDArray[Any]
 
 
-class SeparableNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class SeparableNMF(NonnegativeTransformer):
     """Nonnegative factorization whose components are samples: archetypes, pure pixels, anchor documents.
 
     Parameters
@@ -33,9 +33,9 @@ class SeparableNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     Attributes
     ----------
-    components_ : ndarray of shape (n_components_, n_features)
+    components_ : ndarray of shape (n_components, n_features)
         The samples chosen.
-    sample_indices_ : ndarray of shape (n_components_,)
+    sample_indices_ : ndarray of shape (n_components,)
         Their positions in X.
     n_components_ : int
         Number of components; fewer than asked for when they explain X to rounding.
@@ -63,8 +63,6 @@ class SeparableNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     >>> model.transform([[2.0, 3.0]]).round(6)
     array([[0.5, 1. ]])
     """
-
-    components_: Array
 
     def __init__(self, n_components: int = 2, *, method: str = "spa") -> None:
         self.n_components = n_components
@@ -102,7 +100,7 @@ class SeparableNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
         Returns
         -------
-        ndarray of shape (n_samples, n_components_)
+        ndarray of shape (n_samples, n_components)
 
         Raises
         ------
@@ -131,7 +129,7 @@ class SeparableNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
         Returns
         -------
-        ndarray of shape (n_rows, n_components_)
+        ndarray of shape (n_rows, n_components)
 
         Raises
         ------
@@ -151,42 +149,3 @@ class SeparableNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         weights = np.zeros(cross.shape)
         _core.nnls(gram, np.ldexp(cross, -exponent).astype(np.float64), weights)
         return weights.astype(matrix.dtype)
-
-    def inverse_transform(self, X: npt.ArrayLike) -> Array:
-        """Map weights back: ``X @ components_``.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_components_)
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_features)
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            Before `fit`.
-        """
-        check_is_fitted(self)
-        product: Array = np.asarray(X) @ self.components_
-        return product
-
-    def _validated(self, X: Any, *, reset: bool) -> Any:
-        if isinstance(X, np.ma.MaskedArray):
-            make_problem(X)  # which refuses it; scikit-learn would drop the mask
-        return validate_data(
-            self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=reset
-        )
-
-    @property
-    def _n_features_out(self) -> int:
-        """Number of columns of what `transform` returns; for `get_feature_names_out`."""
-        return int(self.components_.shape[0])
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.positive_only = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

@@ -46,7 +46,14 @@ template <class T>
 class AdmmTile {
  public:
   AdmmTile(const AdmmSystem<T>& system, Index k, int steps)
-      : s_(system), k_(k), steps_(steps), f_(kAdmmRows, k), y_(kAdmmRows, k), u_(kAdmmRows, k), a_(kAdmmRows, k), right_(kAdmmRows, k) {}
+      : s_(system),
+        k_(k),
+        steps_(steps),
+        f_(kAdmmRows, k),
+        y_(kAdmmRows, k),
+        u_(kAdmmRows, k),
+        a_(kAdmmRows, k),
+        right_(kAdmmRows, k) {}
 
   HalfStep run(BlockView<const T> f, BlockView<T> y, BlockView<T> u, const NmfPenalty& penalty, Index first) {
     rows_ = y.rows;

@@ -24,7 +24,9 @@ namespace corange {
 
 /// Quotients are taken by at least this: entries of a scaled X are about one, and its square must exist.
 template <class T>
-inline constexpr T kNmfFloor = std::is_same_v<T, float> ? T(1e-18) : T(1e-100);
+constexpr T nmf_floor() {
+  return std::is_same_v<T, float> ? T(1e-18) : T(1e-100);
+}
 
 /// Where the two parts go; null data: only the divergence is wanted.
 template <class T>
@@ -65,7 +67,7 @@ struct StoredQuotients {
     quotients.resize(static_cast<std::size_t>(row.count));
     double sum = 0;
     for (Index p = 0; p < row.count; ++p) {
-      const T z = std::max(dot(u, y.row(row.indices[p]), y.width()), kNmfFloor<T>);
+      const T z = std::max(dot(u, y.row(row.indices[p]), y.width()), nmf_floor<T>());
       const T weight = row.weights ? row.weights[p] : T(1);
       quotients[static_cast<std::size_t>(p)] = weight * row.x[p] / z;
       if (measure && row.x[p] > 0)
@@ -89,7 +91,8 @@ class BetaKernel {
     for (Index j = 0; j < y_.rows; ++j)
       for (Index a = 0; a < y_.cols; ++a) transposed_(a, j) = y_(j, a);
     const Index height = std::clamp<Index>((1 << 19) / (static_cast<Index>(sizeof(T)) * std::max<Index>(x_.cols(), 1)), 4, 64);
-    return sum_over(Tiling{x_.rows(), height}, [&](Index t) { return tile(t * height, std::min(height, x_.rows() - t * height)); });
+    return sum_over(Tiling{x_.rows(), height},
+                    [&](Index t) { return tile(t * height, std::min(height, x_.rows() - t * height)); });
   }
 
  private:
@@ -169,7 +172,8 @@ class BetaKernel {
     panel_product<T>(u, BlockView<const T>(transposed_.view()), z.view(), Store::set);
     double sum = 0;
     for (Index i = 0; i < count; ++i)
-      for (Index j = 0; j < x_.cols(); ++j) sum += beta_divergence(static_cast<double>(x(i, j)), static_cast<double>(z(i, j)), beta_);
+      for (Index j = 0; j < x_.cols(); ++j)
+        sum += beta_divergence(static_cast<double>(x(i, j)), static_cast<double>(z(i, j)), beta_);
     if (!wanted()) return sum;
     const BlockView<T> num = out_.numerator.middle_rows(row, count), den = out_.denominator.middle_rows(row, count);
     if (beta_ == 2) {
@@ -179,7 +183,7 @@ class BetaKernel {
     }
     for (Index i = 0; i < count; ++i)
       for (Index j = 0; j < x_.cols(); ++j) {
-        const T value = std::max(z(i, j), kNmfFloor<T>);
+        const T value = std::max(z(i, j), nmf_floor<T>());
         z(i, j) = power(value, beta_ - 1);
         x(i, j) *= beta_ == 1 ? T(1) / value : power(value, beta_ - 2);
       }

@@ -13,7 +13,7 @@
 //
 // Cost an iteration: two products with X of k columns and 2 (m + n) k^2 flops a sweep. The objective costs nothing: it is
 // 1/2 (|| X ||^2 - 2 <H, F> + <W'W, H'H>), and when that has lost its digits it is computed anew (residual.hpp).
-// Memory: 2 (m + n) k + max(m, n) k numbers, and (m + n) k for the duals of ADMM.
+// Memory: the caller's factors and (m + n) k + max(m, n) k numbers, and (m + n) k for the duals of ADMM.
 // References: Gillis, Glineur 2012 (DOI 10.1162/NECO_a_00256); Ang, Gillis 2019, extrapolation (DOI 10.1162/neco_a_01157).
 #pragma once
 
@@ -85,14 +85,17 @@ class NmfDriver {
   }
 
  private:
-  /// A factor: the point that steps start from, and the last one that was accepted.
+  /// A factor: the point that steps start from, the last one that was accepted, in the caller's memory, and the dual.
   struct Factor {
-    Block<T> next, last, dual;
+    Block<T> next;
+    BlockView<T> last;
+    Block<T> dual;
   };
 
   Factor take(detail::FactorView<T> f) const {
     Factor factor;
     factor.next = Block<T>(f.rows, f.cols);
+    factor.last = {f.data, f.rows, f.cols, f.cols};  // not padded: for loops over single entries alone
     const T scale = static_cast<T>(std::ldexp(1.0, -exponent_));
     for (Index i = 0; i < f.rows; ++i)
       for (Index j = 0; j < f.cols; ++j) factor.next(i, j) = f.data[i * f.cols + j] * scale;
@@ -142,8 +145,7 @@ class NmfDriver {
   double solve_exactly(bool for_w) {
     Factor& y = for_w ? w_ : h_;
     const BlockView<T> f = multiply_data(for_w);
-    const HalfStep s =
-        nnls_half_step<T>(for_w ? gram_h_ : gram_w_, f, y.next.view(), for_w ? options_.w : options_.h);
+    const HalfStep s = nnls_half_step<T>(for_w ? gram_h_ : gram_w_, f, y.next.view(), for_w ? options_.w : options_.h);
     (for_w ? gram_w_ : gram_h_) = gram<T>(y.next.view());
     return s.cross;
   }
@@ -154,27 +156,26 @@ class NmfDriver {
     const NmfPenalty& penalty = for_w ? options_.w : options_.h;
     const BlockView<T> f = multiply_data(for_w);
     if (solver_ == NmfSolver::bpp) return nnls_half_step<T>(g, f, y.next.view(), penalty);
-    if (solver_ == NmfSolver::admm)
-      return admm_half_step<T>(g, f, y.next.view(), y.dual.view(), penalty, iteration == 1);
+    if (solver_ == NmfSolver::admm) return admm_half_step<T>(g, f, y.next.view(), y.dual.view(), penalty, iteration == 1);
     return hals_half_step<T>(g, f, y.next.view(), penalty, sweeps(for_w));
   }
 
-  /// 1 + half of what a product costs in units of a sweep.
+  /// 1 + half of what a product costs in units of a sweep; two for sparse data, where that is about right, and where explicit
+  /// zeros and entries stored twice must not matter.
   Index sweeps(bool for_w) const {
+    if (x_->storage() == Storage::sparse) return 2;
     const double k = static_cast<double>(w_.next.cols());
-    const double mine = static_cast<double>((for_w ? w_ : h_).next.rows()), other = static_cast<double>((for_w ? h_ : w_).next.rows());
+    const double mine = static_cast<double>((for_w ? w_ : h_).next.rows()),
+                 other = static_cast<double>((for_w ? h_ : w_).next.rows());
     return 1 + static_cast<Index>(0.5 * (1 + (x_->entries() + other * k) / (mine * k + mine)));
   }
 
   void iterate() {
     begin();
-    for (Factor* f : {&w_, &h_}) {
-      f->last = Block<T>(f->next.rows(), f->next.cols());
-      convert(BlockView<const T>(f->next.view()), f->last.view());
-    }
+    for (Factor* f : {&w_, &h_}) convert(BlockView<const T>(f->next.view()), f->last);
     report_.stopped = "max_iterations";
     for (Index i = 1; i <= options_.max_iterations && report_.stopped == "max_iterations"; ++i) advance(i);
-    convert(BlockView<const T>(h_.last.view()), h_.next.view());
+    convert(BlockView<const T>(h_.last), h_.next.view());
     balance();
     conclude(solve_exactly(true));
     report_.converged = report_.stopped == "converged";
@@ -183,7 +184,9 @@ class NmfDriver {
   void begin() {
     solver_ = options_.solver;
     momentum_ = Momentum(options_.extrapolate && solver_ != NmfSolver::admm);
-    report_.method = solver_ == NmfSolver::hals ? "accelerated HALS" : solver_ == NmfSolver::bpp ? "block principal pivoting" : "ADMM";
+    report_.method = solver_ == NmfSolver::hals  ? "accelerated HALS"
+                     : solver_ == NmfSolver::bpp ? "block principal pivoting"
+                                                 : "ADMM";
     if (momentum_.beta() > 0) report_.method += ", extrapolated";
     if (solver_ != NmfSolver::admm) return;
     for (Factor* f : {&w_, &h_}) f->dual = Block<T>(f->next.rows(), f->next.cols());
@@ -192,7 +195,7 @@ class NmfDriver {
   /// One iteration: both half-steps, and what follows from the new objective.
   void advance(Index iteration) {
     const HalfStep w = half_step(true, iteration);
-    const double linear = extrapolate<T>(w_.next.view(), w_.last.view(), momentum_.beta(), options_.w);
+    const double linear = extrapolate<T>(w_.next.view(), w_.last, momentum_.beta(), options_.w);
     gram_w_ = gram<T>(w_.next.view());
     const HalfStep h = half_step(false, iteration);
     gram_h_ = gram<T>(h_.next.view());
@@ -203,7 +206,7 @@ class NmfDriver {
     const bool slow = best_ - objective < detail::kSlowPart * objective;
     best_ = std::min(best_, objective);
     record(iteration, objective, gradient);
-    extrapolate<T>(h_.next.view(), h_.last.view(), momentum_.beta(), options_.h);
+    extrapolate<T>(h_.next.view(), h_.last, momentum_.beta(), options_.h);
     momentum_.accepted();
     if (slow) leave_admm();
     if (momentum_.beta() > 0) gram_h_ = gram<T>(h_.next.view());
@@ -212,8 +215,8 @@ class NmfDriver {
 
   /// The objective rose: from the last accepted H, with less momentum; ADMM has done what it can.
   void step_back(Index iteration, double gradient) {
-    convert(BlockView<const T>(w_.last.view()), w_.next.view());
-    convert(BlockView<const T>(h_.last.view()), h_.next.view());
+    convert(BlockView<const T>(w_.last), w_.next.view());
+    convert(BlockView<const T>(h_.last), h_.next.view());
     gram_h_ = gram<T>(h_.next.view());
     momentum_.rejected();
     leave_admm();

@@ -123,7 +123,7 @@ class KlRow {
     std::fill(z_, z_ + count_, T(0));
     for (Index a = 0; a < k_; ++a)
       if (u[a] != T(0)) axpy(u[a], column(a), z_, count_);
-    for (Index p = 0; p < count_used_; ++p) z_[p] = std::max(z_[p], kNmfFloor<T>);
+    for (Index p = 0; p < count_used_; ++p) z_[p] = std::max(z_[p], nmf_floor<T>());
     std::fill(z_ + count_used_, z_ + count_, T(1));
   }
 
@@ -160,7 +160,7 @@ class KlRow {
     const T next = std::max(T(0), u + step), change = next - u;
     if (!std::isfinite(next) || change == T(0)) return;
     u = next;
-    const auto floor = simd::Vector<T>{} + kNmfFloor<T>;
+    const auto floor = simd::Vector<T>{} + nmf_floor<T>();
     for (Index p = 0; p < count_; p += kLanes) {
       const simd::Vector<T> z = simd::load(z_ + p) + change * simd::load(y + p);
       simd::store<T>(z_ + p, z > floor ? z : floor);
@@ -171,8 +171,7 @@ class KlRow {
     fill_products(u);
     for (Index a = 0; a < k_; ++a) {
       simd::Vector<T> ratio{};
-      for (Index p = 0; p < count_; p += kLanes)
-        ratio += simd::load(x_ + p) * simd::load(column(a) + p) / simd::load(z_ + p);
+      for (Index p = 0; p < count_; p += kLanes) ratio += simd::load(x_ + p) * simd::load(column(a) + p) / simd::load(z_ + p);
       const T slope = linear_[static_cast<std::size_t>(a)] + static_cast<T>(options.l1) + static_cast<T>(options.l2) * u[a];
       if (slope > T(0)) u[a] *= horizontal_sum<T>(ratio) / slope;
     }

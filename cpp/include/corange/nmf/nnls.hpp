@@ -32,7 +32,9 @@ inline constexpr Index kNnlsRows = 64;        // rows solved together
 class VariableSets {
  public:
   VariableSets(Index rows, Index k)
-      : words_((k + 63) / 64), bits_(static_cast<std::size_t>(rows * words_), 0), best_(static_cast<std::size_t>(rows), k + 1),
+      : words_((k + 63) / 64),
+        bits_(static_cast<std::size_t>(rows * words_), 0),
+        best_(static_cast<std::size_t>(rows), k + 1),
         chances_(static_cast<std::size_t>(rows), 3) {}
 
   bool has(Index row, Index j) const { return (word(row, j) >> (j % 64)) & 1; }
@@ -276,8 +278,7 @@ class BlockPivoting {
 
   void finish(const SharedSetSolver& solver, Index c, Index row, bool descend) {
     std::vector<double> y(static_cast<std::size_t>(k_), 0.0);
-    for (Index i = 0; i < solver.set_size(); ++i)
-      y[static_cast<std::size_t>(solver.variable(i))] = std::max(0.0, solver.y(i, c));
+    for (Index i = 0; i < solver.set_size(); ++i) y[static_cast<std::size_t>(solver.variable(i))] = std::max(0.0, solver.y(i, c));
     if (descend) {
       std::vector<double> f(static_cast<std::size_t>(k_));
       for (Index j = 0; j < k_; ++j) f[static_cast<std::size_t>(j)] = target(row, j);

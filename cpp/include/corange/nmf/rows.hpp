@@ -41,8 +41,8 @@ class NmfRows {
   virtual bool missing() const { return false; }
   /// Lives until the next call with this scratch.
   virtual NmfRow<T> row(Index i, NmfScratch<T>& scratch) const = 0;
-  /// Rows cut so that tasks are many and depend on the shape alone.
-  Tiling tiles() const { return tiling(rows(), 256, 1); }
+  /// Rows cut so that tasks are many, worth a thread, and depend on the shape alone.
+  Tiling tiles() const { return tiling(rows(), 256, 32); }
 };
 
 template <class T>

@@ -95,7 +95,8 @@ void project_columns(StridedView<T> x, double scale, const T* u, double* squares
       detail::add_row_products(tile, u, sums.data());
     else
       for (Index j = 0; j < tile.cols; ++j)
-        sums[static_cast<std::size_t>(j)] = detail::column_product(tile.data + j * tile.col_stride, tile.row_stride, u, tile.rows);
+        sums[static_cast<std::size_t>(j)] =
+            detail::column_product(tile.data + j * tile.col_stride, tile.row_stride, u, tile.rows);
     for (Index j = 0; j < tile.cols; ++j) {
       const double product = static_cast<double>(sums[static_cast<std::size_t>(j)]) * scale;
       squares[start + j] -= product * product;
@@ -132,7 +133,8 @@ void capped_least_squares(BlockView<const T> g, BlockView<const T> b, BlockView<
       double momentum = 1;
       for (Index step = 0; step < steps; ++step) {
         for (Index a = 0; a < k; ++a)
-          next[static_cast<std::size_t>(a)] = y[static_cast<std::size_t>(a)] - rate * (detail::dot(g.row(a), y.data(), g.width()) - b(i, a));
+          next[static_cast<std::size_t>(a)] =
+              y[static_cast<std::size_t>(a)] - rate * (detail::dot(g.row(a), y.data(), g.width()) - b(i, a));
         detail::project_on_capped_simplex(next.data(), k, sorted);
         const double grown = 0.5 * (1 + std::sqrt(1 + 4 * momentum * momentum));
         const T beta = static_cast<T>((momentum - 1) / grown);

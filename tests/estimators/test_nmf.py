@@ -1,0 +1,104 @@
+"""NMF beside scikit-learn's: arguments, attributes, penalties, projections."""
+
+import inspect
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import sklearn.decomposition
+
+import corange as cr
+
+
+def objective(X, W, H, alpha_W, alpha_H, l1_ratio):
+    m, n = X.shape
+    value = 0.5 * np.linalg.norm(X - W @ H) ** 2
+    for alpha, size, Y in ((alpha_W, n, W), (alpha_H, m, H)):
+        value += alpha * size * (l1_ratio * Y.sum() + 0.5 * (1 - l1_ratio) * (Y**2).sum())
+    return value
+
+
+def test_every_argument_of_scikit_learn_is_one_of_ours_with_the_same_default():
+    ours = inspect.signature(cr.NMF).parameters
+    for name, parameter in inspect.signature(sklearn.decomposition.NMF).parameters.items():
+        assert ours[name].default == parameter.default
+        assert ours[name].kind == parameter.kind
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_every_attribute_of_scikit_learn_is_one_of_ours(digits):
+    options = {"n_components": 4, "init": "nndsvda", "random_state": 0, "max_iter": 30}
+    ours, peer = cr.NMF(**options).fit(digits[:200]), sklearn.decomposition.NMF(**options).fit(digits[:200])
+    fitted = {name for name in vars(peer) if name.endswith("_") and not name.startswith("_")}
+    assert fitted <= set(vars(ours))
+    for name in fitted - {"n_iter_"}:
+        assert np.shape(getattr(ours, name)) == np.shape(getattr(peer, name))
+    W = ours.transform(digits[:200])
+    assert ours.reconstruction_err_ == pytest.approx(np.linalg.norm(digits[:200] - W @ ours.components_))
+    assert np.allclose(ours.inverse_transform(W), W @ ours.components_)
+    assert np.allclose(ours.inverse_transform(sp.csr_array(W)), W @ ours.components_)
+    assert list(ours.get_feature_names_out()) == [f"nmf{j}" for j in range(4)]
+
+
+@pytest.mark.parametrize(
+    "penalties",
+    [
+        {},
+        {"alpha_W": 0.01},
+        {"alpha_W": 0.01, "alpha_H": 0.002, "l1_ratio": 0.5},
+        {"alpha_W": 0.002, "l1_ratio": 1.0},
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Maximum number of iterations")  # scikit-learn's, in one case
+def test_penalties_mean_what_they_mean_in_scikit_learn(digits, penalties):
+    X = digits[:300] / 16
+    rng = np.random.default_rng(0)
+    start = {"W": rng.random((300, 6)), "H": rng.random((6, 64))}
+    options = {"n_components": 6, "init": "custom", "max_iter": 3000, **penalties}
+    ours, peer = cr.NMF(tol=1e-7, **options), sklearn.decomposition.NMF(tol=1e-8, **options)
+    weights = ours.fit_transform(X, **start)
+    theirs = peer.fit_transform(X, W=start["W"].copy(), H=start["H"].copy())
+    alpha_W = penalties.get("alpha_W", 0.0)
+    alpha_H = penalties.get("alpha_H", alpha_W)
+    rest = (alpha_W, alpha_H, penalties.get("l1_ratio", 0.0))
+    best = objective(X, theirs, peer.components_, *rest)
+    assert objective(X, weights, ours.components_, *rest) <= best * (1 + 2e-3)
+    assert ours.report_.objective == pytest.approx(objective(X, weights, ours.components_, *rest))
+    again = ours.transform(X)
+    assert np.allclose(again, weights, atol=1e-9)
+    # scikit-learn's transform of its own components is the same convex problem, solved less exactly
+    model = cr.NMF(**options)
+    model.fit(X, **start)
+    model.components_ = peer.components_
+    exact, close = model.transform(X), peer.transform(X)
+    least, near = (objective(X, Y, peer.components_, *rest) for Y in (exact, close))
+    assert least <= near * (1 + 1e-9)
+
+
+def test_solvers_and_losses_that_do_not_go_together_are_refused(digits):
+    with pytest.raises(ValueError, match="beta_loss='kullback-leibler' needs solver='mu'"):
+        cr.NMF(2, beta_loss="kullback-leibler").fit(digits)
+    with pytest.raises(ValueError, match="solver must be one of"):
+        cr.NMF(2, solver="newton").fit(digits)
+    with pytest.raises(ValueError, match="init='custom' needs W and H"):
+        cr.NMF(2, init="custom").fit(digits)
+    with pytest.raises(ValueError, match="n_components must be"):
+        cr.NMF(0).fit(digits)
+
+
+def test_a_warning_for_factors_that_are_not_used(digits):
+    with pytest.warns(RuntimeWarning, match="init='custom'"):
+        cr.NMF(2, random_state=0).fit_transform(digits, W=np.ones((digits.shape[0], 2)))
+
+
+def test_data_in_every_container_give_the_same(digits, in_every_container):
+    X = digits[:60, 10:40]
+    rng = np.random.default_rng(0)
+    start = {"W": rng.random((60, 3)), "H": rng.random((3, 30))}
+    model = cr.NMF(3, init="custom", solver="bpp", max_iter=5, tol=0.0)
+    expected = model.fit_transform(X, **start)
+    for name, container in in_every_container(X):
+        if name == "LinearOperator":
+            continue
+        found = cr.NMF(3, init="custom", solver="bpp", max_iter=5, tol=0.0).fit_transform(container, **start)
+        assert np.allclose(found, expected, atol=1e-8 * np.abs(expected).max()), name
