@@ -192,12 +192,16 @@ def _lstsq_sketch(A: Any, seed: int) -> Arrays:
     return (cr.lstsq(A, _targets(A), method="sketch", random_state=seed).x,)
 
 
-def _lstsq_approximate(A: Any, seed: int) -> Arrays:
+def _lstsq_approximate(sketch: str) -> Callable[[Any, int], Arrays]:
     """Sketch and solve, which tall matrices can; others are for the default method."""
-    shape = np.shape(A)
-    wide = len(shape) == 2 and shape[0] < shape[1]
-    method = "auto" if wide else "sketch-and-solve"
-    return (cr.lstsq(A, _targets(A), method=method, random_state=seed).x,)
+
+    def run(A: Any, seed: int) -> Arrays:
+        shape = np.shape(A)
+        wide = len(shape) == 2 and shape[0] < shape[1]
+        options = {} if wide else {"method": "sketch-and-solve", "sketch": sketch}
+        return (cr.lstsq(A, _targets(A), **options, random_state=seed).x,)
+
+    return run
 
 
 def _ridge(A: Any, seed: int) -> Arrays:
@@ -302,7 +306,8 @@ ENTRIES = [
     Entry("CUR", _cur_estimator, (0,), accepts=_IN_MEMORY),
     Entry("lstsq", _lstsq, (-1,)),
     Entry("lstsq(method='sketch')", _lstsq_sketch, (-1,)),
-    Entry("lstsq(method='sketch-and-solve')", _lstsq_approximate, (-1,)),
+    Entry("lstsq(sketch='gaussian')", _lstsq_approximate("gaussian"), (-1,)),
+    Entry("lstsq(sketch='srht')", _lstsq_approximate("srht"), (-1,), accepts=_ENTRIES),
     Entry("ridge", _ridge, (-1,)),
     Entry("SketchedRidge", _ridge_regression, (-1,), accepts=_IN_MEMORY, minimum=(2, 1)),
     Entry("SketchedLinearRegression", _linear_regression, (-1,), accepts=_IN_MEMORY, minimum=(2, 1)),

@@ -28,7 +28,7 @@ def test_block_pivoting_equals_scipy_column_by_column(rows, k, extra, seed):
     for y, b in zip(Y, B.T, strict=True):
         best = nnls(C, b)[0]
         ours, theirs = np.linalg.norm(C @ y - b), np.linalg.norm(C @ best - b)
-        # Solutions from C'C are off by eps cond^2 along its weakest direction, which C shortens by its condition.
+        # From C'C, y is off by eps cond^2 along its weakest direction, which C shortens by its condition.
         rounding = k * np.finfo(float).eps * condition * np.linalg.norm(C) * np.linalg.norm(best)
         assert ours <= theirs * (1 + 1e-9) + rounding + 1e-12
         if condition < 1e4:
