@@ -194,7 +194,7 @@ def check_rank_or_error(rank: object, error: object) -> None:
     """Check that exactly one of the two ways to say how much to keep is used."""
     if rank is None and error is None:
         raise ValueError(
-            "either rank or error is needed: rank=50 keeps 50 triplets, error=0.1 keeps as few as bring the "
+            "either rank or error is needed: rank=50 asks for that rank, error=0.1 for as few as bring the "
             "relative Frobenius error down to 0.1; got rank=None and error=None."
         )
     if rank is not None and error is not None:
