@@ -106,7 +106,7 @@ class Contest:
 
 
 def _set_against_gemm(session: Session, row: Row, matrix: Any, single: int) -> None:
-    """Time that the products would take at the ceiling of the precision each is done in, over the time taken."""
+    """Set the time that products take at the ceiling of the precision each is done in against that taken."""
     ideal = {"float32": single, str(matrix.dtype): row.products - single}
     seconds = {
         kind: 2e-9 * matrix.size * columns / session.ceilings[f"gemm_{kind}"]
@@ -114,7 +114,9 @@ def _set_against_gemm(session: Session, row: Row, matrix: Any, single: int) -> N
     }
     row.ceiling_fraction = sum(seconds.values()) / row.seconds
     if single:
-        parts = ", ".join(f"{ideal[kind]} products in {kind} {s / row.seconds:.0%}" for kind, s in seconds.items())
+        parts = ", ".join(
+            f"{ideal[kind]} products in {kind} {s / row.seconds:.0%}" for kind, s in seconds.items()
+        )
         row.note += f"; of the time at the ceiling: {parts}"
 
 
