@@ -13,9 +13,9 @@ class SVDAnswer:
     """A truncated SVD: ``U`` (m, k), ``s`` (k,) descending, ``Vt`` (k, n).
 
     ``products`` counts columns multiplied with A or its adjoint, ``passes`` counts readings of A;
-    ``basis`` the vectors held at most; ``precision`` is
-    that of the arithmetic, where it is not the matrix's; all only where the contender says so or its
-    algorithm fixes them.
+    ``basis`` the vectors held at most; ``single_products`` counts those among ``products`` that are
+    computed in single precision though the matrix is in double; all only where the contender says so
+    or its algorithm fixes them.
     """
 
     U: np.ndarray
@@ -24,7 +24,7 @@ class SVDAnswer:
     products: int | None = None
     passes: int | None = None
     basis: int | None = None
-    precision: str | None = None
+    single_products: int = 0
     detail: str = ""
 
 

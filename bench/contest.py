@@ -88,9 +88,8 @@ class Contest:
         if sp.issparse(matrix) and row.passes is not None:
             row.gbytes_per_second = 1e-9 * row.passes * sparse_bytes(matrix) / row.seconds
             row.ceiling_fraction = row.gbytes_per_second / session.ceilings["read"]
-        elif row.gflops is not None and not sp.issparse(matrix):
-            kind = answer.precision or str(matrix.dtype)
-            row.ceiling_fraction = row.gflops / session.ceilings[f"gemm_{kind}"]
+        elif row.products is not None and not sp.issparse(matrix):
+            _set_against_gemm(session, row, matrix, answer.single_products)
 
     def _weigh(self, session: Session, ready: Sequence[tuple[Row, Contender]]) -> None:
         stored: dict[str, Path] = {}
@@ -104,6 +103,21 @@ class Contest:
                 row.note += f" (memory not measured: {found['error']})"
         for path in stored.values():
             path.unlink()
+
+
+def _set_against_gemm(session: Session, row: Row, matrix: Any, single: int) -> None:
+    """Set the time that products take at the ceiling of the precision each is done in against that taken."""
+    ideal = {"float32": single, str(matrix.dtype): row.products - single}
+    seconds = {
+        kind: 2e-9 * matrix.size * columns / session.ceilings[f"gemm_{kind}"]
+        for kind, columns in ideal.items()
+    }
+    row.ceiling_fraction = sum(seconds.values()) / row.seconds
+    if single:
+        parts = ", ".join(
+            f"{ideal[kind]} products in {kind} {s / row.seconds:.0%}" for kind, s in seconds.items()
+        )
+        row.note += f"; of the time at the ceiling: {parts}"
 
 
 def sparse_bytes(matrix: Any) -> int:

@@ -31,9 +31,11 @@ def corange(A: Any, rank: int, seed: int, **settings: Any) -> SVDAnswer:
 
     result = cr.svd(A, rank, random_state=seed, **settings)
     report = result.report
-    # it computes in single precision where the tolerance allows
-    precision = "float32" if "float32" in report.method else None
-    facts = (report.products, report.passes, report.max_basis, precision, report.method)
+    # The basis is found in single precision where the tolerance allows; the images of the final right
+    # vectors are always computed in the precision of the matrix.
+    lowered = "float32" in report.method and result.s.dtype == np.float64
+    single = report.products - result.rank if lowered else 0
+    facts = (report.products, report.passes, report.max_basis, single, report.method)
     return SVDAnswer(result.U, result.s, result.Vt, *facts)
 
 

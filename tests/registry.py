@@ -15,6 +15,20 @@ import corange as cr
 Arrays = tuple[np.ndarray, ...]
 
 
+def admissible(entry: "Entry", A: Any) -> Any:
+    """A, or a matrix much like it in the domain of the entry: diagonally dominant, or nonnegative."""
+    if entry.domain == "definite":
+        dominant = np.abs(A).sum(axis=1)
+        return A + (scipy.sparse.diags_array(dominant) if scipy.sparse.issparse(A) else np.diag(dominant))
+    return abs(A) if entry.domain == "nonnegative" else A
+
+
+def same(first: Arrays, second: Arrays) -> bool:
+    """Whether types, shapes and bits agree."""
+    pairs = list(zip(first, second, strict=True))
+    return all(a.dtype == b.dtype and a.shape == b.shape and np.array_equal(a, b) for a, b in pairs)
+
+
 def _rank(A: Any) -> int:
     """Four, or what the matrix has; bad matrices are for the function to judge."""
     shape = np.shape(A)

@@ -290,3 +290,40 @@ class TestSparse:
         damage(A)
         with pytest.raises(ValueError, match="A is a BSR matrix"):
             as_operator(A)
+
+
+class TestProducts:
+    """`apply` and `apply_adjoint` read and write the caller's arrays where they are."""
+
+    VIEWS = (
+        lambda X: X,
+        np.asfortranarray,
+        lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+        lambda X: np.ascontiguousarray(X[::-1, ::-1])[::-1, ::-1],
+    )
+
+    @pytest.mark.parametrize("read", VIEWS)
+    @pytest.mark.parametrize("write", VIEWS)
+    @pytest.mark.parametrize("A", [DENSE, SPARSE.tocsr(), SPARSE.tocsc()], ids=["dense", "csr", "csc"])
+    @pytest.mark.parametrize("columns", [1, 16, 60])
+    def test_arrays_of_any_strides(self, A, read, write, columns):
+        for adjoint in (False, True):
+            B = A.T if adjoint else A
+            X = read(np.random.default_rng(0).standard_normal((B.shape[1], columns)))
+            Y = write(np.full((B.shape[0], columns), np.nan))
+            operator = as_operator(A)
+            (operator.apply_adjoint if adjoint else operator.apply)(X, Y)
+            np.testing.assert_allclose(Y, B @ X, rtol=1e-12, atol=1e-12)
+
+    @pytest.mark.parametrize(
+        ("X", "Y"),
+        [
+            (np.ones((DENSE.shape[1] + 1, 3)), np.ones((DENSE.shape[0], 3))),
+            (np.ones((DENSE.shape[1], 3)), np.ones((DENSE.shape[0], 4))),
+            (np.ones((DENSE.shape[1], 3), np.float32), np.ones((DENSE.shape[0], 3))),
+            (np.ones((DENSE.shape[1], 3)), np.broadcast_to(1.0, (DENSE.shape[0], 3))),
+        ],
+    )
+    def test_arrays_that_do_not_fit_are_refused(self, X, Y):
+        with pytest.raises(ValueError, match=r"rows|writable"):
+            as_operator(DENSE).apply(X, Y)

@@ -1,10 +1,7 @@
-"""What functions and estimators promise for any matrix: bits, scales, input, interrupts, forks, memory."""
+"""What functions and estimators promise for any matrix: bits, threads, forks, scales, types, any input."""
 
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 
@@ -14,18 +11,10 @@ import scipy.sparse
 from scipy.sparse.linalg import aslinearoperator
 from threadpoolctl import threadpool_limits
 
-from registry import ENTRIES
+from registry import ENTRIES, admissible, same
 
 THREADS = (1, 2, 3, 7)
 every = pytest.mark.parametrize("entry", ENTRIES, ids=str)
-
-
-def admissible(entry, A):
-    """A, or a matrix much like it in the domain of the entry: diagonally dominant, or nonnegative."""
-    if entry.domain == "definite":
-        dominant = np.abs(A).sum(axis=1)
-        return A + (scipy.sparse.diags_array(dominant) if scipy.sparse.issparse(A) else np.diag(dominant))
-    return abs(A) if entry.domain == "nonnegative" else A
 
 
 def matrix(entry, rows=1500, cols=200, dtype=np.float64):
@@ -43,11 +32,6 @@ def sparse_matrix(entry, rows=3000, cols=400):
     A = scipy.sparse.random_array((rows, cols), density=0.02, rng=5, format="csr")
     A.data -= 0.2
     return scipy.sparse.csr_array(admissible(entry, A[:cols] + A[:cols].T if entry.square else A))
-
-
-def same(first, second):
-    pairs = list(zip(first, second, strict=True))
-    return all(a.dtype == b.dtype and a.shape == b.shape and np.array_equal(a, b) for a, b in pairs)
 
 
 class Rows:
@@ -297,66 +281,3 @@ def test_rows_and_operators_give_what_the_array_gives(entry, kind):
         else:
             assert all(a <= b <= a + 2 for a, b in zip(first.shape, second.shape, strict=True))
         assert abs(np.abs(first).max() - np.abs(second).max()) <= 2e-2 * np.abs(first).max()
-
-
-# ---- interrupts and memory
-
-
-def run_python(code, **options):
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True, **options
-    )
-
-
-@pytest.mark.parametrize("what", ["dense", "sparse"])
-def test_ctrl_c_stops_within_a_fifth_of_a_second_and_all_still_works(what):
-    code = f"""
-        import signal, time, numpy as np, scipy.sparse, corange as cr
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # shells make background jobs ignore it
-        rng = np.random.default_rng(0)
-        if "{what}" == "dense":
-            A = rng.standard_normal((6000, 3000))
-        else:
-            A = scipy.sparse.random_array((60000, 30000), density=5e-4, rng=rng, format="csr")
-        cr.svd(A[:200], 2, random_state=0)
-        print("ready", flush=True)
-        try:
-            while time.time() < {time.time() + 60}:
-                cr.svd(A, 60, tol=1e-8, random_state=0)
-        except KeyboardInterrupt:
-            stopped = time.time()
-        print(stopped, flush=True)
-        print(len(cr.svd(A[:200], 2, random_state=0).s), flush=True)
-    """
-    delays = []
-    for _ in range(3):  # the machine may be busy: the best of three tells what the library does
-        with run_python(code) as child:
-            assert child.stdout.readline() == "ready\n"
-            time.sleep(0.7)
-            sent = time.time()
-            child.send_signal(signal.SIGINT)
-            delays.append(float(child.stdout.readline()) - sent)
-            assert child.stdout.readline() == "2\n"
-            assert child.wait(60) == 0
-        if delays[-1] <= 0.2:
-            break
-    assert min(delays) <= 0.2
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_peak_memory_of_a_sparse_svd_is_the_basis_and_a_few_factors():
-    code = """
-        import numpy as np, scipy.sparse, corange as cr
-        def status(key):
-            with open("/proc/self/status") as lines:
-                return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
-        A = scipy.sparse.random_array((60000, 20000), density=1e-3, rng=0, format="csr")
-        cr.svd(A[:100], 2)
-        before = status("VmRSS")
-        U, s, Vt = result = cr.svd(A, 40, random_state=0, tol=1e-2, max_passes=60)
-        factors = U.nbytes + s.nbytes + Vt.nbytes
-        basis = 4 * min(A.shape) * result.report.max_basis
-        print((status("VmHWM") - before - basis) / factors)
-    """
-    with run_python(code, stderr=subprocess.DEVNULL) as child:
-        assert float(child.communicate(timeout=120)[0]) <= 2.5

@@ -98,37 +98,47 @@ struct CallbackOp : Operator {
   }
 };
 
-enum class Product { forward, adjoint, normal };
-
+/// rows x cols, any strides that are multiples of the entries.
 template <class T>
-void multiply(const Operator& self, const py::array& x, const py::array& y, Product kind) {
-  const LinearOperator& a = *self.core;
-  const Index in = kind == Product::adjoint ? a.rows() : a.cols(), out = kind == Product::forward ? a.rows() : a.cols();
-  if (!py::isinstance<py::array_t<T, py::array::c_style>>(x) || x.ndim() != 2 || x.shape(0) != in)
-    throw py::value_error("X must be C-contiguous, have " + std::to_string(in) + " rows and the dtype of Y");
-  const Index b = x.shape(1);
-  T* target = writable<T>(y, out, b, "Y");
-  const BlockView<const T> source{static_cast<const T*>(x.data()), in, b, b};
-  const py::gil_scoped_release release;
-  Block<T> xb(overwritten, in, b), yb(overwritten, out, b);
-  convert(source, xb.view());
-  if (kind == Product::forward)
-    a.apply(BlockView<const T>(xb.view()), yb.view());
-  else if (kind == Product::adjoint)
-    a.apply_adjoint(BlockView<const T>(xb.view()), yb.view());
-  else {
-    Block<T> middle(overwritten, a.rows(), b);
-    a.apply_normal(BlockView<const T>(xb.view()), yb.view(), middle.view());
-  }
-  convert(yb.view(), BlockView<T>{target, out, b, b});
+StridedView<T> strided_array(const py::array& x, Index rows, const char* name) {
+  constexpr auto kSize = static_cast<py::ssize_t>(sizeof(T));
+  if (!py::isinstance<py::array_t<T>>(x) || x.ndim() != 2 || x.shape(0) != rows || x.strides(0) % kSize != 0 ||
+      x.strides(1) % kSize != 0)
+    throw py::value_error(std::string(name) + " must have " + std::to_string(rows) + " rows and the dtype of Y");
+  return {static_cast<const T*>(x.data()), rows, x.shape(1), x.strides(0) / kSize, x.strides(1) / kSize};
 }
 
-template <Product kind>
+template <class T>
+void multiply(const Operator& self, const py::array& x, const py::array& y, bool adjoint) {
+  const LinearOperator& a = *self.core;
+  const StridedView<T> source = strided_array<T>(x, adjoint ? a.rows() : a.cols(), "X");
+  const StridedView<T> target = strided_array<T>(y, adjoint ? a.cols() : a.rows(), "Y");
+  if (target.cols != source.cols || !y.writeable())
+    throw py::value_error("Y must be writable and have as many columns as X, which has " + std::to_string(source.cols));
+  const py::gil_scoped_release release;
+  a.multiply(source, {const_cast<T*>(target.data), target.rows, target.cols, target.row_stride, target.col_stride}, adjoint);
+}
+
+template <class T>
+void multiply_normal(const Operator& self, const py::array& x, const py::array& z) {
+  const LinearOperator& a = *self.core;
+  const StridedView<T> source = strided_array<T>(x, a.cols(), "X");
+  const Index b = source.cols;
+  T* target = writable<T>(z, a.cols(), b, "Z");
+  const py::gil_scoped_release release;
+  const Block<T> in = packed(source);
+  Block<T> middle(overwritten, a.rows(), b), out(overwritten, a.cols(), b);
+  a.apply_normal(in.view(), out.view(), middle.view());
+  unpack<T>(out.view(), {target, a.cols(), b, b, 1});
+}
+
+template <bool adjoint>
 void apply(const Operator& self, const py::array& x, const py::array& y) {
-  if (py::isinstance<py::array_t<float>>(y))
-    multiply<float>(self, x, y, kind);
-  else
-    multiply<double>(self, x, y, kind);
+  py::isinstance<py::array_t<float>>(y) ? multiply<float>(self, x, y, adjoint) : multiply<double>(self, x, y, adjoint);
+}
+
+void apply_normal(const Operator& self, const py::array& x, const py::array& z) {
+  py::isinstance<py::array_t<float>>(z) ? multiply_normal<float>(self, x, z) : multiply_normal<double>(self, x, z);
 }
 
 py::object scan(const Operator& self) {
@@ -176,9 +186,9 @@ void register_operators(py::module_& m) {
   py::class_<Operator>(m, "Operator")
       .def_property_readonly("shape", [](const Operator& o) { return std::pair(o.core->rows(), o.core->cols()); })
       .def_property_readonly("dtype", &Operator::dtype)
-      .def("apply", &apply<Product::forward>, "X"_a, "Y"_a)
-      .def("apply_adjoint", &apply<Product::adjoint>, "X"_a, "Y"_a)
-      .def("apply_normal", &apply<Product::normal>, "X"_a, "Z"_a)
+      .def("apply", &apply<false>, "X"_a, "Y"_a)
+      .def("apply_adjoint", &apply<true>, "X"_a, "Y"_a)
+      .def("apply_normal", &apply_normal, "X"_a, "Z"_a)
       .def("scaled", &scaled, "exponent"_a)
       .def("scan", &scan)
       .def("column_means", &column_means, "weights"_a = py::none());

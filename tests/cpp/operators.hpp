@@ -28,6 +28,29 @@ void check_products(const LinearOperator& op, const Exact& a, const Exact& size,
   CHECK(padding_is_zero(y) && padding_is_zero(z) && padding_is_zero(zn) && padding_is_zero(yn));
 }
 
+/// multiply on arrays by columns, and into every other entry of another, gives the bits of apply and apply_adjoint, and touches
+/// nothing else.
+template <class T>
+void check_arrays(const LinearOperator& op, Index b) {
+  for (const bool adjoint : {false, true}) {
+    const Index in = adjoint ? op.rows() : op.cols(), out = adjoint ? op.cols() : op.rows(), stride = 2 * b + 3;
+    const auto x = random_block<T>(in, b, 29);
+    Block<T> y(out, b);
+    adjoint ? op.apply_adjoint(x.view(), y.view()) : op.apply(x.view(), y.view());
+    std::vector<T> by_columns(static_cast<std::size_t>(in * b) + 1), spread(static_cast<std::size_t>(out * stride) + 1, T(7));
+    for (Index i = 0; i < in; ++i)
+      for (Index j = 0; j < b; ++j) by_columns[static_cast<std::size_t>(j * in + i)] = x(i, j);
+    op.multiply({by_columns.data(), in, b, 1, in}, {spread.data(), out, b, stride, 2}, adjoint);
+    bool same = true, untouched = spread.back() == T(7);
+    for (Index i = 0; i < out; ++i)
+      for (Index j = 0; j < stride; ++j) {
+        const T found = spread[static_cast<std::size_t>(i * stride + j)];
+        j % 2 == 0 && j < 2 * b ? same &= found == y(i, j / 2) : untouched &= found == T(7);
+      }
+    CHECK(same && untouched);
+  }
+}
+
 /// <A x, w> = <x, A'w>, up to rounding of the products.
 template <class T>
 void check_dot(const LinearOperator& op, const Exact& size) {
@@ -57,6 +80,8 @@ inline void check_operator(const LinearOperator& op, const Exact& a, const Exact
       for (const Index b : {1, 19}) {
         check_products<float>(*view, e, s, b, rounding);
         check_products<double>(*view, e, s, b, rounding);
+        check_arrays<float>(*view, b);
+        check_arrays<double>(*view, b);
       }
       check_dot<float>(*view, s);
       check_dot<double>(*view, s);

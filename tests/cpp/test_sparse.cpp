@@ -77,6 +77,17 @@ TEST("sparse: the same bits on 1, 2, 3 and 7 threads") {
   }
 }
 
+TEST("sparse: products with arrays, in one part and in two, in groups of columns too") {
+  for (const double density : {0.01, 0.3}) {
+    const auto a = random_compressed<double, std::int32_t, std::int32_t>(300, 150, density, Order::duplicates, 4);
+    for (const bool by_rows : {true, false})
+      for (const Index b : {3, 16, 60}) check_arrays<double>(make(a, by_rows), b), check_arrays<float>(make(a, by_rows), b);
+  }
+  const auto wide = random_compressed<double, std::int32_t, std::int32_t>(400, 20000, 0.03, Order::sorted, 7);
+  CHECK(detail::columns_at_once<double>(20000, 120) == 16);
+  check_arrays<double>(make(wide, true), 120);
+}
+
 TEST("sparse: scan sees what is stored") {
   auto a = random_compressed<float, std::int32_t, std::int32_t>(70, 50, 0.2, Order::sorted, 4);
   check_scan(make(a, true), a.dense());

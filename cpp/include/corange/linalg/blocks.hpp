@@ -45,22 +45,22 @@ void add_adjoint_product(BlockView<const T> v, BlockView<const T> z, BlockView<T
 template <class T>
 SmallMatrix adjoint_product(BlockView<const T> v, BlockView<const T> z) {
   const Tiling tiles = tiling(v.rows, 32, detail::kSumRows);
-  const Index k = v.cols, b = z.cols;
-  std::vector<double> partial(static_cast<std::size_t>(tiles.count() * k * b), 0.0);
-  parallel_for(tiles.count(), v.rows * k * b, [&](Index t) {
-    Block<T> piece(k, b);
+  const Index k = v.cols, b = z.cols, size = k * b;
+  std::vector<double> partial(static_cast<std::size_t>(tiles.count() * size), 0.0);
+  parallel_for(tiles.count(), v.rows * size, [&](Index t) {
+    Block<T> piece(uninitialized, k, b);
     const Tiling sums{tiles.size(t), detail::kSumRows};
     for (Index s = 0; s < sums.count(); ++s) {
       const Index row = tiles.begin(t) + sums.begin(s), rows = sums.size(s);
-      detail::add_adjoint_product<T>(v.middle_rows(row, rows), z.middle_rows(row, rows), piece.view(),
-                                     partial.data() + t * k * b);
+      detail::add_adjoint_product<T>(v.middle_rows(row, rows), z.middle_rows(row, rows), piece.view(), partial.data() + t * size);
     }
   });
-  SmallMatrix c = SmallMatrix::Zero(k, b);
-  for (Index t = 0; t < tiles.count(); ++t)
-    for (Index i = 0; i < k; ++i)
-      for (Index j = 0; j < b; ++j) c(i, j) += partial[static_cast<std::size_t>((t * k + i) * b + j)];
-  return c;
+  for (Index t = 1; t < tiles.count(); ++t) {
+    const double* next = partial.data() + t * size;
+    for (Index e = 0; e < size; ++e) partial[static_cast<std::size_t>(e)] += next[e];
+  }
+  if (partial.empty()) return SmallMatrix::Zero(k, b);
+  return Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(partial.data(), k, b);
 }
 
 /// G = Z' Z.
@@ -90,16 +90,16 @@ void subtract_product(BlockView<const T> v, const SmallMatrix& c, BlockView<T> z
   });
 }
 
-/// Y = V C; Y may share V's memory.
+/// Y = V C; Y may share V's memory, and what lies beyond its columns is not touched.
 template <class T>
 void product(BlockView<const T> v, const SmallMatrix& c, BlockView<T> y) {
   const Block<T> coefficients = to_block<T>(c);
-  const Tiling tiles = tiling(v.rows, 256, 64);
+  const Tiling tiles = tiling(v.rows, 64, 64);
   parallel_for(tiles.count(), v.rows * v.cols * y.cols, [&](Index t) {
     const Index row = tiles.begin(t), rows = tiles.size(t);
-    Block<T> result(overwritten, rows, y.cols);
+    Block<T> result(uninitialized, rows, y.cols);
     panel_product<T>(strided(v.middle_rows(row, rows)), coefficients.view(), result.view(), Store::set);
-    copy_block(result.view(), y.middle_rows(row, rows));
+    for (Index i = 0; i < rows; ++i) std::copy_n(result.view().row(i), y.cols, y.row(row + i));
   });
 }
 

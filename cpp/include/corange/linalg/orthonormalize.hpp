@@ -33,6 +33,9 @@ namespace detail {
 template <class T>
 inline const double kWellConditioned = 10 * std::sqrt(static_cast<double>(std::numeric_limits<T>::epsilon()));
 
+/// And above which one Cholesky QR has orthogonality to rounding.
+inline constexpr double kNearlyIdentity = 0.9;
+
 /// Z <- Z R^-1 for a factored Gram matrix that is well enough conditioned; else 0 and Z untouched. Returns the pivot.
 template <class T>
 double cholesky_qr_once(BlockView<T> z, const SmallMatrix& g, SmallMatrix& r) {
@@ -48,7 +51,7 @@ template <class T>
 bool cholesky_qr(BlockView<T> z, const SmallMatrix& g, SmallMatrix& r) {
   const double pivot = cholesky_qr_once<T>(z, g, r);
   if (pivot == 0) return false;
-  if (pivot > 0.9) return true;
+  if (pivot > kNearlyIdentity) return true;
   SmallMatrix again;
   if (cholesky_qr_once<T>(z, gram<T>(z), again) == 0)
     throw NumericalError("Cholesky QR failed on an orthonormal block: the input holds NaN");
@@ -200,6 +203,16 @@ class PivotedGramSchmidt {
 
 namespace detail {
 
+/// Squared norms between 1 / this and this are safe in T.
+template <class T>
+inline constexpr double kLargeSquare = std::is_same_v<T, float> ? 1e30 : 1e280;
+
+/// All squared norms, the diagonal of g, are.
+template <class T>
+bool squares_are_safe(const SmallMatrix& g) {
+  return (g.diagonal().array() >= 1 / kLargeSquare<T>).all() && (g.diagonal().array() <= kLargeSquare<T>).all();
+}
+
 /// Divides columns by powers of two (returned as exponents) so that their squares stay in T's range; refuses NaN and infinity.
 template <class T>
 std::vector<int> balance_columns(BlockView<T> z) {
@@ -236,11 +249,9 @@ template <class T>
 OrthonormalFactor orthonormalize(BlockView<T> z, RandomKey key, BlockView<const T> against = {}, double floor = 0) {
   if (z.cols == 0) return {SmallMatrix(0, 0), {}};
   if (z.cols + against.cols > z.rows) throw InvalidArgument("orthonormalize: more columns than rows");
-  constexpr double kLarge = std::is_same_v<T, float> ? 1e30 : 1e280;  // squared norms between 1 / this and this are safe in T
-  SmallMatrix g = gram<T>(z);
+  const SmallMatrix g = gram<T>(z);
   SmallVector floors = SmallVector::Constant(z.cols, floor);
-  if ((g.diagonal().array() >= 1 / kLarge).all() && (g.diagonal().array() <= kLarge).all())
-    return detail::orthonormalize_scaled<T>(z, g, key, against, floors);
+  if (detail::squares_are_safe<T>(g)) return detail::orthonormalize_scaled<T>(z, g, key, against, floors);
   const std::vector<int> exponents = detail::balance_columns<T>(z);
   for (Index j = 0; j < z.cols; ++j) floors(j) = std::ldexp(floor, -exponents[static_cast<std::size_t>(j)]);
   OrthonormalFactor factor = detail::orthonormalize_scaled<T>(z, gram<T>(z), key, against, floors);

@@ -4,9 +4,10 @@
 //   apply_adjoint  Y = A' X
 //   apply_normal   Z = A'(A X), and Y = A X on the way; where A is read from memory or disk, once
 //   apply_gradient Z = A'(R - A X), and R -= A X on the way; reads A as apply_normal does; in double only
+//   multiply       Y = A X or A' X, X and Y the user's arrays of any strides
 //   visit          shows the entries themselves, in order and in doubles, to an EntryVisitor
 //
-// in float and in double, whatever the matrix itself is stored in. Outputs are overwritten. X, Y, Z are padded blocks.
+// in float and in double, whatever the matrix itself is stored in. Outputs are overwritten. X, Y, Z are padded blocks, but for multiply.
 // Operators are immutable views of the user's memory: two threads may use one at once.
 #pragma once
 
@@ -17,6 +18,7 @@
 
 #include "corange/linalg/blocks.hpp"
 #include "corange/linalg/spmm.hpp"
+#include "corange/linalg/strided.hpp"
 
 namespace corange {
 
@@ -25,8 +27,8 @@ enum class Storage { dense, sparse, disk, callback };
 
 /// What one look at all entries tells. Sums are of (scale * entry)^2 and would overflow only beyond 1e308.
 struct Scan {
-  bool known = false;   // false: the entries cannot be seen (callback)
-  Index bad = 0;        // NaN or infinite entries
+  bool known = false;  // false: the entries cannot be seen (callback)
+  Index bad = 0;  // NaN or infinite entries
   Index bad_row = -1, bad_col = -1;
   double max_abs = 0;
   double sum_squares = 0;  // of entries / 2^exponent, exponent = that of max_abs: never over- or underflows; no less than that of
@@ -78,6 +80,9 @@ class LinearOperator {
     subtract_scaled(BlockView<const double>(y.view()), SmallVector::Ones(r.cols), r);
     apply_adjoint(BlockView<const double>(r), z);
   }
+  /// Copies of X and Y are made as blocks, where the operator does not know better.
+  virtual void multiply(StridedView<float> x, StridedOutput<float> y, bool adjoint) const { by_blocks(x, y, adjoint); }
+  virtual void multiply(StridedView<double> x, StridedOutput<double> y, bool adjoint) const { by_blocks(x, y, adjoint); }
   /// False if the entries cannot be seen; then the visitor was not called.
   virtual bool visit(EntryVisitor&) const { return false; }
 
@@ -86,6 +91,14 @@ class LinearOperator {
   virtual Scan scan() const { return {}; }
 
  private:
+  template <class T>
+  void by_blocks(StridedView<T> x, StridedOutput<T> y, bool adjoint) const {
+    const Block<T> in = packed(x);
+    Block<T> out(overwritten, y.rows, y.cols);
+    adjoint ? apply_adjoint(in.view(), out.view()) : apply(in.view(), out.view());
+    unpack<T>(out.view(), y);
+  }
+
   template <class T>
   void two_products(BlockView<const T> x, BlockView<T> z, BlockView<T> y) const {
     apply(x, y);

@@ -73,7 +73,30 @@ class SparseOperator final : public OperatorOf<SparseOperator<S, P, I>> {
     by_rows_ ? spmm_scatter<T>(a_, *plans_->get(a_), x, y) : spmm_gather<T>(a_, x, y);
   }
 
+  using LinearOperator::apply_normal;
+  void apply_normal(BlockView<const float> x, BlockView<float> z, BlockView<float> y) const override { normal<float>(x, z, y); }
+  void apply_normal(BlockView<const double> x, BlockView<double> z, BlockView<double> y) const override {
+    normal<double>(x, z, y);
+  }
+
+  void multiply(StridedView<float> x, StridedOutput<float> y, bool adjoint) const override { arrays<float>(x, y, adjoint); }
+  void multiply(StridedView<double> x, StridedOutput<double> y, bool adjoint) const override { arrays<double>(x, y, adjoint); }
+
  private:
+  template <class T>
+  void normal(BlockView<const T> x, BlockView<T> z, BlockView<T> y) const {
+    if (by_rows_ && spmm_fuses(*plans_->get(a_), z)) return spmm_normal<T>(a_, x, z, y);
+    product<T>(x, y);
+    adjoint<T>(y, z);
+  }
+
+  template <class T>
+  void arrays(StridedView<T> x, StridedOutput<T> y, bool adjoint) const {
+    if (by_rows_ == adjoint) return spmm_scatter<T>(a_, *plans_->get(a_), x, y);
+    const Block<T> block = packed(x);
+    spmm_gather<T>(a_, block.view(), y);
+  }
+
   /// The scatter plan, shared by all views of a matrix and made anew when the number of threads changes.
   class Plans {
    public:

@@ -1,0 +1,81 @@
+// Arrays of any strides that are written to, and copies between them and blocks.
+#pragma once
+
+#include <algorithm>
+
+#include "corange/core/parallel.hpp"
+
+namespace corange {
+
+/// rows x cols that belong to the user, entry (i, j) at data[i * row_stride + j * col_stride], to be written.
+template <class T>
+struct StridedOutput {
+  T* data = nullptr;
+  Index rows = 0, cols = 0;
+  Index row_stride = 0, col_stride = 0;
+
+  StridedOutput middle_rows(Index start, Index count) const {
+    return {data + start * row_stride, count, cols, row_stride, col_stride};
+  }
+  StridedOutput middle_cols(Index start, Index count) const {
+    return {data + start * col_stride, rows, count, row_stride, col_stride};
+  }
+};
+
+namespace detail {
+
+/// Calls each(row, column) along the direction in which the array lies.
+template <class Each>
+void for_each_entry(Index rows, Index cols, bool by_rows, const Each& each) {
+  if (by_rows) {
+    for (Index i = 0; i < rows; ++i)
+      for (Index j = 0; j < cols; ++j) each(i, j);
+  } else {
+    for (Index j = 0; j < cols; ++j)
+      for (Index i = 0; i < rows; ++i) each(i, j);
+  }
+}
+
+template <class T>
+void copy_in(StridedView<T> src, BlockView<T> dst) {
+  if (src.col_stride == 1) {
+    for (Index i = 0; i < src.rows; ++i) std::copy_n(src.data + i * src.row_stride, src.cols, dst.row(i));
+    return;
+  }
+  for_each_entry(src.rows, src.cols, src.row_stride != 1, [&](Index i, Index j) { dst(i, j) = src(i, j); });
+}
+
+template <class T>
+void copy_out(BlockView<const T> src, StridedOutput<T> dst) {
+  if (dst.col_stride == 1) {
+    for (Index i = 0; i < dst.rows; ++i) std::copy_n(src.row(i), dst.cols, dst.data + i * dst.row_stride);
+    return;
+  }
+  for_each_entry(dst.rows, dst.cols, dst.row_stride != 1,
+                 [&](Index i, Index j) { dst.data[i * dst.row_stride + j * dst.col_stride] = src(i, j); });
+}
+
+}  // namespace detail
+
+/// A block of an array, and an array of a block; in parallel.
+template <class T>
+Block<T> packed(StridedView<T> x) {
+  Block<T> block(overwritten, x.rows, x.cols);
+  const Tiling tiles = tiling(x.rows, 256, 64);
+  parallel_for(tiles.count(), [&](Index t) {
+    const Index row = tiles.begin(t), rows = tiles.size(t);
+    detail::copy_in<T>(x.middle_rows(row, rows), block.view().middle_rows(row, rows));
+  });
+  return block;
+}
+
+template <class T>
+void unpack(BlockView<const T> x, StridedOutput<T> out) {
+  const Tiling tiles = tiling(x.rows, 256, 64);
+  parallel_for(tiles.count(), [&](Index t) {
+    const Index row = tiles.begin(t), rows = tiles.size(t);
+    detail::copy_out<T>(x.middle_rows(row, rows), out.middle_rows(row, rows));
+  });
+}
+
+}  // namespace corange
