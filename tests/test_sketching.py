@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from scipy.sparse.linalg import aslinearoperator
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from threadpoolctl import threadpool_limits
 
 import corange as cr
@@ -184,9 +184,26 @@ def test_fast_jl_densities_follow_their_rules():
     classical = sketching.FastJL(2**20, 1024, density="classical", points=1000)
     new = sketching.FastJL(2**20, 1024, points=1000)
     assert classical.density == pytest.approx(log**2 / 1024)
-    assert new.density == pytest.approx(log / 1024)
+    assert new.density == pytest.approx(3 * log / 1024)
     assert sketching.FastJL(2**20, 1024, constant=2.0, points=1000).density == pytest.approx(2 * log / 1024)
+    few = sketching.FastJL(128, 1024, points=1000)  # eps is 1/2: three times the new rule would be more
+    assert few.density == classical.density
+    eps = 0.1
+    size = int(cr.johnson_lindenstrauss_min_dim(10**15, eps=eps))
+    wide = sketching.FastJL(size, 2**16, points=10**15, constant=1.0)
+    log = math.log(10**15)
+    assert wide.density == pytest.approx(eps * log**2 / math.log(1 / eps) / 2**16, rel=1e-3)
     assert sketching.FastJL(8, 2).density == 1.0
+
+
+@pytest.mark.parametrize("density", [1e-7, 1e-4, 0.1, 1.0])
+def test_a_sparse_matrix_without_entries_is_foreseen(density):
+    found = []
+    for seed in range(30):
+        S = sketching.FastJL(8, 64, density=density, random_state=seed)
+        assert S._reads_all == (S._rows(np.dtype(float)).nnz > 0)
+        found.append(S._reads_all)
+    assert all(found) == (density >= 0.1)
 
 
 def test_far_too_sparse_a_sketch_fails_on_spikes():
@@ -229,7 +246,8 @@ def test_dense_sketches_are_made_in_tiles(make, dtype, monkeypatch):
     S = make(100, 700, random_state=0)[:, 100:650]
     kinds = (A[100:650], np.asfortranarray(A[100:650]), sp.csr_array(A[100:650]), sp.csc_array(A[100:650]))
     entries, drawn = S.toarray().astype(float), []
-    monkeypatch.setattr("corange.sketching._dense._TILE", 1000)
+    monkeypatch.setattr("corange.sketching._base.TILE", 1000)
+    monkeypatch.setattr("corange.sketching._dense.TILE", 1000)
 
     def draw(*arguments, **options):
         drawn.append(arguments[4])
@@ -243,6 +261,24 @@ def test_dense_sketches_are_made_in_tiles(make, dtype, monkeypatch):
     drawn.clear()
     np.testing.assert_allclose(S.T @ Y, entries.T @ Y, atol=tol * 10)
     assert set(drawn) == {(10, 100)}
+
+
+@every_sketch
+def test_an_operator_is_shown_some_rows_of_a_sketch_at_a_time(make, monkeypatch):
+    A, widths = np.random.default_rng(0).standard_normal((300, 70)), []
+
+    def product(M):
+        return lambda X: widths.append(X.shape[1]) or M @ X
+
+    def operator(M):
+        products = {"matvec": product(M), "rmatvec": product(M.T), "matmat": product(M), "rmatmat": product(M.T)}
+        return LinearOperator(M.shape, dtype=M.dtype, **products)
+
+    monkeypatch.setattr("corange.sketching._base.TILE", 40 * 300)
+    S = make(100, 300, random_state=2)
+    np.testing.assert_allclose(S._left(operator(A)), S @ A, atol=1e-11)
+    np.testing.assert_allclose(S._right(operator(A.T)), A.T @ S.T, atol=1e-11)
+    assert max(widths) <= 40
 
 
 @pytest.mark.parametrize("kind", cr.sketching._sketch.KINDS)
