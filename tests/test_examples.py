@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -158,3 +159,49 @@ def test_weights_pay_where_activations_differ_by_a_hundred(example):
 
 def test_the_curing_example_runs():
     assert "root mean square: CURing" in runs("curing.py", "3")
+
+
+# ---- dependencies of packages
+
+
+PACKAGES = """Package: one
+Section: contrib/python
+Depends: two (>= 1.0) | other, three:any, virtual
+Recommends: four
+Description: none
+ Depends: nothing
+
+Package: two
+Section: libs
+Pre-Depends: three, two
+
+Package: three
+
+Package: alone
+Depends: virtual
+"""
+
+
+def test_dependencies_are_read_and_nodes_without_any_are_left_out(example):
+    packages = example("package_dependencies")
+    found = list(packages.debian(PACKAGES))
+    assert [(node.name, node.section) for node in found[:3]] == [("one", "python"), ("two", "libs"), ("three", "")]
+    assert [node.needs for node in found[:3]] == [{"two", "three", "virtual", "four"}, {"three"}, set()]
+    folder = Path(packages.ast.__file__).parent
+    events = folder / "asyncio" / "base_events.py"
+    assert {"asyncio.events", "collections"} <= set(packages.imports(events, "asyncio"))
+    nodes, edges = packages.graph(found)
+    assert [node.name for node in nodes] == ["one", "two", "three"]
+    np.testing.assert_array_equal(edges.toarray(), 1.0 - np.eye(3))
+
+
+def test_where_no_packages_are_known_modules_take_their_place(example, monkeypatch, tmp_path, capsys):
+    packages = example("package_dependencies")
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr(packages, "STATUS", tmp_path / "status")
+    packages.main(["asyncio.streams", "no such module"])
+    printed = capsys.readouterr().out
+    assert "modules of the standard library" in printed
+    assert printed.split("asyncio.streams: ")[1].partition("\n")[0].count("asyncio.") >= 4
+    right, largest = map(int, re.findall(r"(\d+)%", printed))
+    assert right > 2 * largest

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from scipy.sparse.linalg import aslinearoperator
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from threadpoolctl import threadpool_limits
 
 import corange as cr
@@ -92,11 +92,13 @@ def test_linear(make):
 
 
 @every_sketch
-def test_squared_norms_are_kept_on_average(make):
-    x = np.random.default_rng(3).standard_normal(60) * np.arange(60)
-    x /= np.linalg.norm(x)
-    norms = np.array([np.sum((make(12, 60, random_state=seed) @ x) ** 2) for seed in range(400)])
-    assert abs(norms.mean() - 1) < 6 * norms.std() / 20
+def test_the_gram_matrix_is_the_identity_on_average(make):
+    """210 entries of 10 kinds, each within 6 standard errors: new seeds would fail once in 10**5."""
+    grams = []
+    for seed in range(400):
+        S = make(12, 20, random_state=seed).toarray()
+        grams.append(S.T @ S)
+    assert np.all(np.abs(np.mean(grams, axis=0) - np.eye(20)) <= 6 * np.std(grams, axis=0) / 20 + 1e-12)
 
 
 @pytest.mark.parametrize("name", [name for name in MAKERS if name != "RowSampling"])
@@ -150,6 +152,48 @@ def test_number_of_entries_of_random_patterns():
     assert set(np.unique(np.abs(S.toarray()))) == {0.0, math.sqrt(20 / 100)}
 
 
+def uniform(counts):
+    """Chi-square within 6 standard deviations of its mean, which fails about once in 10**6."""
+    expected, freedom = counts.sum() / counts.size, counts.size - 1
+    assert np.sum((counts - expected) ** 2) / expected < freedom + 6 * math.sqrt(2 * freedom)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda seed: sketching.CountSketch(50, 20_000, random_state=seed),
+        lambda seed: sketching.SparseSign(50, 5000, nnz=4, random_state=seed),
+        lambda seed: sketching.VerySparse(50, 20_000, s=50.0, random_state=seed),
+        lambda seed: sketching.VerySparse(50, 20_000, s=3.0, random_state=seed),
+    ],
+    ids=["CountSketch", "SparseSign", "VerySparse", "Achlioptas"],
+)
+def test_places_and_signs_of_sparse_entries_are_uniform(make):
+    S = make(3).toarray()
+    uniform(np.concatenate([(S > 0).sum(axis=1), (S < 0).sum(axis=1)]))
+    for part in np.split(S, 4, axis=1):  # the same row is as likely early as late
+        uniform((part != 0).sum(axis=1))
+    # Pairs of neighbouring columns: which row, given the row before.
+    before, after = S[:, :-1] != 0, S[:, 1:] != 0
+    uniform((before.astype(float) @ after.T.astype(float)).ravel())
+    uniform(np.add.reduceat((S != 0).sum(axis=0), np.arange(0, S.shape[1], 200)))
+
+
+@pytest.mark.parametrize("kind", ["SRHT", "SRFT", "RowSampling"])
+def test_rows_are_chosen_uniformly(kind):
+    counts = np.zeros(16)
+    for seed in range(1500):
+        S = getattr(sketching, kind)(4, 16, random_state=seed)
+        places = {
+            "SRHT": lambda S: S._rows(np.dtype(float)).indices,
+            "SRFT": lambda S: S._parts(np.dtype(float))[1],
+            "RowSampling": lambda S: S.indices,
+        }[kind](S)
+        assert kind == "RowSampling" or np.unique(places).size == 4
+        counts += np.bincount(places, minlength=16)
+    uniform(counts)
+
+
 def test_very_sparse_entries_have_their_probabilities():
     R = sketching.VerySparse(50, 2000, s=5.0, random_state=0).toarray()
     np.testing.assert_allclose(np.unique(R), [-math.sqrt(0.1), 0.0, math.sqrt(0.1)])
@@ -184,9 +228,26 @@ def test_fast_jl_densities_follow_their_rules():
     classical = sketching.FastJL(2**20, 1024, density="classical", points=1000)
     new = sketching.FastJL(2**20, 1024, points=1000)
     assert classical.density == pytest.approx(log**2 / 1024)
-    assert new.density == pytest.approx(log / 1024)
+    assert new.density == pytest.approx(3 * log / 1024)
     assert sketching.FastJL(2**20, 1024, constant=2.0, points=1000).density == pytest.approx(2 * log / 1024)
+    few = sketching.FastJL(128, 1024, points=1000)  # eps is 1/2: three times the new rule would be more
+    assert few.density == classical.density
+    eps = 0.1
+    size = int(cr.johnson_lindenstrauss_min_dim(10**15, eps=eps))
+    wide = sketching.FastJL(size, 2**16, points=10**15, constant=1.0)
+    log = math.log(10**15)
+    assert wide.density == pytest.approx(eps * log**2 / math.log(1 / eps) / 2**16, rel=1e-3)
     assert sketching.FastJL(8, 2).density == 1.0
+
+
+@pytest.mark.parametrize("density", [1e-7, 1e-4, 0.1, 1.0])
+def test_a_sparse_matrix_without_entries_is_foreseen(density):
+    found = []
+    for seed in range(30):
+        S = sketching.FastJL(8, 64, density=density, random_state=seed)
+        assert S._reads_all == (S._rows(np.dtype(float)).nnz > 0)
+        found.append(S._reads_all)
+    assert all(found) == (density >= 0.1)
 
 
 def test_far_too_sparse_a_sketch_fails_on_spikes():
@@ -229,7 +290,8 @@ def test_dense_sketches_are_made_in_tiles(make, dtype, monkeypatch):
     S = make(100, 700, random_state=0)[:, 100:650]
     kinds = (A[100:650], np.asfortranarray(A[100:650]), sp.csr_array(A[100:650]), sp.csc_array(A[100:650]))
     entries, drawn = S.toarray().astype(float), []
-    monkeypatch.setattr("corange.sketching._dense._TILE", 1000)
+    monkeypatch.setattr("corange.sketching._base.TILE", 1000)
+    monkeypatch.setattr("corange.sketching._dense.TILE", 1000)
 
     def draw(*arguments, **options):
         drawn.append(arguments[4])
@@ -243,6 +305,24 @@ def test_dense_sketches_are_made_in_tiles(make, dtype, monkeypatch):
     drawn.clear()
     np.testing.assert_allclose(S.T @ Y, entries.T @ Y, atol=tol * 10)
     assert set(drawn) == {(10, 100)}
+
+
+@every_sketch
+def test_an_operator_is_shown_some_rows_of_a_sketch_at_a_time(make, monkeypatch):
+    A, widths = np.random.default_rng(0).standard_normal((300, 70)), []
+
+    def product(M):
+        return lambda X: widths.append(X.shape[1]) or M @ X
+
+    def operator(M):
+        products = {"matvec": product(M), "rmatvec": product(M.T), "matmat": product(M), "rmatmat": product(M.T)}
+        return LinearOperator(M.shape, dtype=M.dtype, **products)
+
+    monkeypatch.setattr("corange.sketching._base.TILE", 40 * 300)
+    S = make(100, 300, random_state=2)
+    np.testing.assert_allclose(S._left(operator(A)), S @ A, atol=1e-11)
+    np.testing.assert_allclose(S._right(operator(A.T)), A.T @ S.T, atol=1e-11)
+    assert max(widths) <= 40
 
 
 @pytest.mark.parametrize("kind", cr.sketching._sketch.KINDS)

@@ -29,8 +29,8 @@ class FastJL(RandomProjection):
         Distortion that "auto" aims at.
     density : {"auto", "classical"} or float, default="auto"
         Of the sparse matrix, see `corange.sketching.FastJL`.
-    constant : float, default=1.0
-        Factor of the rules for the density.
+    constant : float, default=3.0
+        Factor of the rule for the density "auto": less is faster and less accurate.
     compute_inverse_components : bool, default=False
         As in `corange.GaussianRandomProjection`.
     random_state : int, RandomState, Generator or None, default=None
@@ -71,7 +71,7 @@ class FastJL(RandomProjection):
         *,
         eps: float = 0.1,
         density: float | Literal["auto", "classical"] = "auto",
-        constant: float = 1.0,
+        constant: float = 3.0,
         compute_inverse_components: bool = False,
         random_state: RandomState = None,
     ) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 from abc import abstractmethod
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -14,9 +15,12 @@ from corange._operators import Stored, as_stored, refuse_if_spoilt
 from corange._random import RandomState, random_key
 from corange._validation import check_integer
 
-__all__ = ["Sketch", "draw"]
+__all__ = ["TILE", "Sketch", "draw"]
 
 Array = npt.NDArray[Any]
+
+TILE = 1 << 23  # entries of S that are made at a time, but not fewer
+_NARROWEST = 32  # rows of it
 
 
 class Sketch(LinearOperator):  # type: ignore[misc]
@@ -89,9 +93,7 @@ class Sketch(LinearOperator):  # type: ignore[misc]
         data = self._stored(A, check_finite, "A")
         self._check_fit(data.shape[0], data.shape, "rows")
         if data.kind == "products":
-            out = np.empty((data.shape[1], self.size), data.dtype)
-            data.operator.apply_adjoint(self._dense_transpose(data.dtype), out)
-            return out.T
+            return self._from_products(data, data.shape[1], data.operator.apply_adjoint).T
         if data.kind != "rows":
             return self._checked(self._apply(data), data, check_finite, "A")
         read, step = data.arrays
@@ -106,7 +108,7 @@ class Sketch(LinearOperator):  # type: ignore[misc]
         data = self._stored(A, check_finite, argument_name)
         self._check_fit(data.shape[1], data.shape, "columns")
         if data.kind == "products":
-            return data.product(self._dense_transpose(data.dtype))
+            return self._from_products(data, data.shape[0], data.operator.apply)
         if data.kind != "rows":
             return self._checked(self._apply(data.transpose()).T, data, check_finite, argument_name)
         read, step = data.arrays
@@ -125,8 +127,26 @@ class Sketch(LinearOperator):  # type: ignore[misc]
             refuse_if_spoilt(result, data.operator, name)
         return result
 
-    def _dense_transpose(self, dtype: Any) -> Array:
-        return np.ascontiguousarray(self._apply_transposed(np.eye(self.size, dtype=dtype)))
+    def _from_products(self, data: Stored, height: int, multiply: Callable[[Array, Array], None]) -> Array:
+        """Multiply S.T by what can only multiply, some rows of S at a time so that S is never whole."""
+        out = np.empty((height, self.size), data.dtype)
+        for rows in self._strips():
+            part = np.empty((height, rows.stop - rows.start), data.dtype)
+            multiply(self._rows_transposed(rows, data.dtype), part)
+            out[:, rows] = part
+        return out
+
+    def _strips(self) -> Iterator[slice]:
+        """Rows of S that are made at a time."""
+        width = max(_NARROWEST, TILE // self.shape[1])
+        for first in range(0, self.size, width):
+            yield slice(first, min(first + width, self.size))
+
+    def _rows_transposed(self, rows: slice, dtype: Any) -> Array:
+        """Return some rows of S, transposed."""
+        chosen = np.zeros((self.size, rows.stop - rows.start), dtype)
+        np.fill_diagonal(chosen[rows], 1)
+        return np.ascontiguousarray(self._apply_transposed(chosen))
 
     def _check_fit(self, side: int, shape: tuple[int, int], what: str) -> None:
         if side != self.shape[1]:

@@ -7,15 +7,13 @@ import numpy.typing as npt
 
 from corange import _core
 from corange._operators import Stored
-from corange.sketching._base import Sketch, draw
+from corange.sketching._base import TILE, Sketch, draw
 
 __all__ = ["Gaussian", "Rademacher"]
 
 Array = npt.NDArray[Any]
 
 _STREAM = 101
-_TILE = 1 << 23  # entries of S that are made at a time, but not fewer
-_NARROWEST = 32  # rows of it
 
 
 class _Dense(Sketch):
@@ -36,14 +34,15 @@ class _Dense(Sketch):
     def _apply(self, A: Stored) -> Array:
         """Multiply with some rows of S at a time: a pass over A for each tile."""
         flipped, out = A.transpose(), np.empty((A.shape[1], self.size), A.dtype)
-        width = max(_NARROWEST, _TILE // self.shape[1])
-        for first in range(0, self.size, width):
-            columns = slice(first, first + width)
-            out[:, columns] = flipped.product(self._entries(A.dtype, columns=columns))
+        for rows in self._strips():
+            out[:, rows] = flipped.product(self._rows_transposed(rows, A.dtype))
         return out.T
 
+    def _rows_transposed(self, rows: slice, dtype: Any) -> Array:
+        return self._entries(dtype, columns=rows)
+
     def _apply_transposed(self, Y: Array) -> Array:
-        n, height = self.shape[1], max(1, _TILE // self.size)
+        n, height = self.shape[1], max(1, TILE // self.size)
         out = np.empty((n, Y.shape[1]), Y.dtype)
         for start in range(0, n, height):
             rows = slice(start, min(start + height, n))

@@ -5,8 +5,8 @@
 //
 //   1. For a panel of rows of A draw the columns of S that meet them: signs from the bits of the first Philox words of row j,
 //      rows from the next words, by Floyd's sampling without replacement and Lemire's multiplication without modulo bias.
-//   2. Add each row of A, times the sign, to the nnz rows of out: tasks own columns of out that stay in L2 (dense A), rows of
-//      out (CSR) or lines of columns of out (CSC), and all walk the rows of A in storage order. So every sum has one order, for
+//   2. Add each row of A, times the sign, to the nnz rows of out: tasks own rows and columns of out (dense A), rows of it
+//      (CSR) or lines of columns (CSC), and all walk the rows of A in storage order. So every sum has one order, for
 //      any number of threads, any strides and any cut into row blocks: applying blocks one after another to the same `out`
 //      gives the bits of applying all at once, and dense and sorted sparse A give the same bits.
 //
@@ -145,29 +145,38 @@ namespace detail {
 inline constexpr Index kSignPanel = 1 << 14;  // rows of A whose columns of S are held at once
 inline constexpr Index kSignTile = 64;  // rows of A that are packed at once
 
-/// out[row, :] += sign * scale * a[i, :] for the rows and signs of columns j0, j0 + 1, ... of S.
+/// Rows of out and columns of it and of `a` that belong to one task.
+struct SignTask {
+  Index row, rows, col, cols;
+};
+
+/// out[row, :] += sign * scale * a[i, :] for those of the signs of columns j0, j0 + 1, ... of S that fall into the rows of a task;
+/// `line` holds a row of `a` times the scale.
 template <class T>
-void add_signed_rows(const SparseSignColumns& columns, Index j0, Index nnz, T scale, BlockView<const T> a, BlockView<T> out) {
-  constexpr int kLanes = simd::kLanes<T>;
+void add_signed_rows(const SparseSignColumns& columns, Index j0, const SparseSign& s, BlockView<const T> a, Index row, Index rows,
+                     BlockView<T> out, T* __restrict line) {
   constexpr Index kRowsAhead = 6, kLine = static_cast<Index>(kAlignment / sizeof(T));
+  const T scale = static_cast<T>(s.scale());
   for (Index i = 0; i < a.rows; ++i) {
-    const T* from = a.row(i);
-    if (i + kRowsAhead < a.rows)
+    const T* __restrict from = a.row(i);
+    if (i + kRowsAhead < a.rows)  // rows of others too: leaving them out is what a processor does not foresee
       for (Index p = 0; p < a.cols; p += kLine) __builtin_prefetch(from + kRowsAhead * a.ld + p);
     const SparseSignColumns::Code* codes = columns[j0 + i];
-    for_vector_groups<T>(out.width(), [&]<int NV>(Index col) {
-      simd::Vector<T> x[NV];
-      for (int v = 0; v < NV; ++v) x[v] = simd::load(from + col + v * kLanes) * scale;
-      for (Index t = 0; t < nnz; ++t) {
-        const T sign = SparseSignColumns::sign<T>(codes[t]);
-        T* to = out.row(SparseSignColumns::row(codes[t])) + col;
-        for (int v = 0; v < NV; ++v) simd::store<T>(to + v * kLanes, simd::load(to + v * kLanes) + sign * x[v]);
+    for (Index t = 0; t < s.nnz; ++t) {
+      const Index target = SparseSignColumns::row(codes[t]) - row;
+      if (target < 0 || target >= rows) continue;
+      if (from != line && s.nnz > 1) {
+        for (Index j = 0; j < a.cols; ++j) line[j] = from[j] * scale;
+        from = line;
       }
-    });
+      T* __restrict to = out.row(row + target);
+      const T sign = SparseSignColumns::sign<T>(codes[t]);
+      for (Index j = 0; j < a.cols; ++j) to[j] += sign * from[j];
+    }
   }
 }
 
-/// buffer = a, converted; the padding beside it stays zero.
+/// buffer = a, converted.
 template <class T, class S>
 void pack_rows(StridedView<S> a, BlockView<T> buffer) {
   if (a.col_stride == 1) {
@@ -179,20 +188,36 @@ void pack_rows(StridedView<S> a, BlockView<T> buffer) {
   }
 }
 
-/// One task of the dense product: the columns of `a` and of `out` that belong to it, for rows j0, j0 + 1, ... of the panel.
+/// One task of the dense product, for the rows of A in a panel.
 template <class T, class S>
-void add_sketch_strip(const SparseSignColumns& columns, const SparseSign& s, StridedView<S> a, BlockView<T> out) {
-  const T scale = static_cast<T>(s.scale());
-  const auto add = [&](BlockView<const T> rows, Index j0) { add_signed_rows<T>(columns, j0, s.nnz, scale, rows, out); };
+void add_sketch_part(const SparseSignColumns& columns, const SparseSign& s, StridedView<S> panel, BlockView<T> out,
+                     SignTask task) {
+  const StridedView<S> a{panel.data + task.col * panel.col_stride, panel.rows, task.cols, panel.row_stride, panel.col_stride};
+  const BlockView<T> target{out.data + task.col, out.rows, task.cols, out.ld};
+  Block<T> line(1, a.cols);
+  const auto add = [&](BlockView<const T> rows, Index j0) {
+    add_signed_rows<T>(columns, j0, s, rows, task.row, task.rows, target, line.data());
+  };
   if constexpr (std::is_same_v<S, T>)
-    if (a.cols == out.width() && a.col_stride == 1) return add({a.data, a.rows, a.cols, a.row_stride}, 0);
+    if (a.col_stride == 1) return add({a.data, a.rows, a.cols, a.row_stride}, 0);
   Block<T> buffer(kSignTile, a.cols);
   for (Index i = 0; i < a.rows; i += kSignTile) {
     check_interrupt();
     const Index rows = std::min(kSignTile, a.rows - i);
     pack_rows(a.middle_rows(i, rows), buffer.view().middle_rows(0, rows));
-    add(BlockView<const T>{buffer.data(), rows, a.cols, buffer.ld()}, i);
+    add(buffer.view().middle_rows(0, rows), i);
   }
+}
+
+/// Columns, and then rows of out, that are tasks. A row-major A is read in pieces of a page: of shorter ones, memory delivers what
+/// lies between as well. Any other A is packed, a piece of it once only.
+template <class T>
+std::pair<Tiling, Tiling> sign_tasks(const SparseSign& s, Index cols, bool row_major) {
+  constexpr Index kLine = static_cast<Index>(kAlignment / sizeof(T));
+  const Index pieces = std::max<Index>(Tiling{cols, (row_major ? 64 : 16) * kLine}.count(), 1);
+  const Tiling strips{cols, std::max(kLine, padded<T>((cols + pieces - 1) / pieces))};
+  const Index threads = std::clamp<Index>(max_threads(), 1, 16), ranges = row_major ? (threads + pieces - 1) / pieces : 1;
+  return {strips, {s.size, (s.size + ranges - 1) / ranges}};  // which rows does not change any sum
 }
 
 /// Calls fn(columns, first row, rows) for panels of `rows` rows of A.
@@ -220,21 +245,15 @@ inline void check_sign_shapes(const SparseSign& s, Index out_rows, Index out_col
 template <class T, class S>
 void sparse_sign_apply(const SparseSign& s, StridedView<S> a, BlockView<T> out, Index offset = 0) {
   detail::check_sign_shapes(s, out.rows, out.cols, a.cols, offset);
-  // Strips of `out` of half a large L2 cache; where each of its entries is needed but once or twice for every entry of A, long
-  // pieces of A's rows matter more.
-  constexpr Index kLine = static_cast<Index>(kAlignment / sizeof(T)), kStripBytes = 1 << 19;
-  const Index widest = (s.nnz <= 2 ? 16 : 8) * kLine,
-              fits = kStripBytes / (static_cast<Index>(sizeof(T)) * s.size) / kLine * kLine;
-  const Index width = s.nnz <= 2 ? widest : std::clamp(fits, kLine, widest);
-  const Index pieces = std::max<Index>(Tiling{a.cols, width}.count(), 1);
-  const Tiling strips{a.cols, std::max(kLine, padded<T>((a.cols + pieces - 1) / pieces))};
-  detail::for_sign_panels(s, a.rows, offset, [&](const SparseSignColumns& columns, Index row, Index count) {
-    parallel_for(strips.count(), [&](Index t) {
-      const Index col = strips.begin(t), cols = strips.size(t);
-      const StridedView<S> part{a.data + row * a.row_stride + col * a.col_stride, count, cols, a.row_stride, a.col_stride};
-      detail::add_sketch_strip<T>(columns, s, part, BlockView<T>{out.data + col, out.rows, cols, out.ld});
-    });
-  });
+  const auto [strips, ranges] = detail::sign_tasks<T>(s, a.cols, a.col_stride == 1);
+  detail::for_sign_panels(
+      s, a.rows, offset, [&, strips = strips, ranges = ranges](const SparseSignColumns& columns, Index row, Index count) {
+        parallel_for(strips.count() * ranges.count(), [&](Index t) {
+          const Index strip = t / ranges.count(), range = t % ranges.count();
+          detail::add_sketch_part<T>(columns, s, a.middle_rows(row, count), out,
+                                     {ranges.begin(range), ranges.size(range), strips.begin(strip), strips.size(strip)});
+        });
+      });
 }
 
 /// The same for CSR: outer slices of `a` are rows of A.
