@@ -49,6 +49,31 @@ def test_own_columns_and_rows_and_the_best_core(A, method):
     assert result.report.error == pytest.approx(relative_error(D, result.reconstruct()), rel=1e-3)
 
 
+@pytest.mark.parametrize("A", [FAST, FAST.astype(np.float32), SPARSE], ids=["fast", "single", "sparse"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_are_those_that_determine_the_columns(A, weighted):
+    """A basis Q of the columns is told by its chosen rows: the inverse of Q[rows] is small."""
+    weights = np.linspace(1.0, 3.0, A.shape[0])[:, np.newaxis] if weighted else None
+    result = cr.cur(A, 12, weights=weights, random_state=0)
+    C = dense(result.C).astype(float) * (1.0 if weights is None else weights)
+    Q = np.linalg.qr(C)[0]
+    expected = scipy.linalg.qr(Q.T, mode="r", pivoting=True)[1][:12]
+    if A.dtype == np.float64:
+        assert np.array_equal(np.sort(result.rows), np.sort(expected))
+    growth = np.linalg.norm(np.linalg.inv(Q[result.rows]), 2)
+    assert growth <= 1.01 * np.linalg.norm(np.linalg.inv(Q[expected]), 2)
+
+
+def test_error_where_singular_values_are_nearly_equal():
+    """Rows chosen by themselves would leave 1.56 times the best error here."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((1200, 75)) @ rng.standard_normal((75, 900))
+    A += 1e-6 * rng.standard_normal(A.shape)
+    values = np.linalg.svd(A, compute_uv=False)
+    best = np.linalg.norm(values[50:]) / np.linalg.norm(values)
+    assert all(cr.cur(A, 50, random_state=seed).report.error <= 1.525 * best for seed in range(3))
+
+
 @pytest.mark.parametrize("core", ["projection", "cross"])
 def test_a_matrix_of_that_rank_is_recovered(core):
     for condition in (1.0, 1e6, 1e11):

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange._estimate import Estimate, error_estimate
-from corange._select import Options, choose, pivoted
+from corange._select import Options, choose, pivoted, pivots_of
 from corange._single_pass import CONFIDENCE, PROBES
 from corange._source import Source
 from corange._validation import check_optional_integer, check_proportion, check_rank_or_error
@@ -61,7 +61,7 @@ def chosen(
 
 def _by_sketch(source: Source, axis: int, rank: int, size: int, options: Options) -> Choice:
     Y = source.sketch(axis, size, options.seed, options.power)
-    pivots, _, remainders = pivoted(Y, rank, source.rcond)
+    pivots, remainders = pivots_of(Y, rank, source.rcond)
     return Choice(pivots, float(_expected(remainders, source, axis, size)[-1]))
 
 
