@@ -161,8 +161,8 @@ def nystroem(session: Session) -> CaseReport:
         bars.append(Bar(text, _TIMES_SKLEARN, best, at_least=True))
     notes = [
         (
-            "In the cloud no choice of landmarks is better than any other, and all is the product of a matrix "
-            "of 100000 x 500 with one of 500 x 500, which takes scikit-learn more than half of its time."
+            "In the cloud no choice of landmarks is better than any other, and all is the product of a "
+            "matrix of 100000 x 500 with one of 500 x 500, more than half of scikit-learn's time."
         )
     ]
     return CaseReport({"points": n, "k": most}, rows, bars, reference="scikit-learn", notes=notes)

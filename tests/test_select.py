@@ -52,7 +52,7 @@ class TestKernels:
         diagonal = np.abs(R[np.arange(k), pivots])
         np.testing.assert_allclose(diagonal, np.abs(np.diag(expected[0]))[:k], rtol=1e-6)
         tails = [np.linalg.norm(expected[0][t:]) ** 2 for t in range(k + 1)]
-        # lengths of columns out of the running are not measured anew: they keep the rounding of where they began
+        # lengths of columns out of the running are not measured anew: they keep the rounding of the first
         rounding = 2 * np.finfo(float).eps * tails[0]
         np.testing.assert_allclose(remainders[:-1], tails[:-1], rtol=1e-6, atol=rounding)
 
@@ -81,7 +81,8 @@ class TestKernels:
         pivots, remainders = pivots_of(Y * scale, 20, 1e-13)
         exact, reference, _ = core_qr(Y, 20)
         assert projection_error(Y, pivots) <= (1 + 1e-6) * projection_error(Y, exact)
-        np.testing.assert_allclose(remainders / remainders[0], reference / reference[0], rtol=1e-2, atol=1e-12)
+        shares = remainders / remainders[0], reference / reference[0]
+        np.testing.assert_allclose(*shares, rtol=1e-2, atol=1e-12)
 
     def test_stops_at_the_numerical_rank_and_refuses_nan(self):
         rng = np.random.default_rng(2)

@@ -232,7 +232,9 @@ def _cur(
         found,
         norm=source.norm,
         passes=2 - one_sketch + parts.passes + (not is_exact),
-        products=(2 - one_sketch) * options.size(size) + parts.passes * columns.size + (0 if is_exact else PROBES),
+        products=(2 - one_sketch) * options.size(size)
+        + parts.passes * columns.size
+        + (0 if is_exact else PROBES),
         size=size,
         seconds=time.perf_counter() - started,
         peak_bytes=3 * size * (m + n) * source.dtype.itemsize,

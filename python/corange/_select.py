@@ -19,7 +19,16 @@ from corange._validation import (
     check_rank,
 )
 
-__all__ = ["METHODS", "Options", "choose", "pivoted", "pivots_of", "select_columns", "select_rows", "selection_options"]
+__all__ = [
+    "METHODS",
+    "Options",
+    "choose",
+    "pivoted",
+    "pivots_of",
+    "select_columns",
+    "select_rows",
+    "selection_options",
+]
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
@@ -218,7 +227,7 @@ def pivoted(Y: Array, k: int, rcond: float) -> tuple[Indices, Array, npt.NDArray
 
 
 def pivots_of(Y: Array, k: int, rcond: float) -> tuple[Indices, npt.NDArray[np.float64]]:
-    """Pivots alone, and what remains up to a scale: in single precision where all are far above its rounding."""
+    """Pivots and remainders up to a scale: in single precision where pivots are far above its rounding."""
     if Y.dtype == np.float64 and k <= min(Y.shape):
         pivots, _, remainders = pivoted(_scaled(Y)[0].astype(np.float32), k, _PLAIN)
         if pivots.size == k:

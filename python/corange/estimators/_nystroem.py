@@ -61,9 +61,9 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     landmarks : {"uniform", "rpcholesky", "leverage"} or array, default="uniform"
         "uniform" draws the same training points as scikit-learn with the same seed. "rpcholesky", randomly
         pivoted Cholesky, needs far fewer landmarks for the same error when points form clusters or have
-        outliers; its n * n_components**2 flops in `fit` are all that `fit_transform` takes. "leverage" draws by approximate ridge leverage
-        scores. One-dimensional integers are positions of training points; a matrix holds the landmarks
-        themselves, one a row.
+        outliers; its n * n_components**2 flops in `fit` are all that `fit_transform` takes. "leverage" draws
+        by approximate ridge leverage scores. One-dimensional integers are positions of training points; a matrix
+        holds the landmarks themselves, one a row.
 
     Attributes
     ----------
@@ -290,9 +290,7 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             return X
         return X.astype(working_dtype(X.dtype, "X"), copy=False)
 
-    def _places(
-        self, X: Any, parameters: dict[str, Any]
-    ) -> npt.NDArray[np.int64] | PartialCholesky | None:
+    def _places(self, X: Any, parameters: dict[str, Any]) -> npt.NDArray[np.int64] | PartialCholesky | None:
         """Positions of the landmarks, as pivots where they were looked for; None if given as points."""
         n = X.shape[0]
         if not isinstance(self.landmarks, str):
