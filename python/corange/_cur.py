@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from corange._adaptive import chosen, missing, wanted
+from corange._adaptive import Choice, chosen, missing, wanted
 from corange._factor_core import Span, pseudo_inverse, span_of
 from corange._interpolative import shortfall
 from corange._operators import Matrix
@@ -149,7 +149,8 @@ def cur(
     chooser = source if weights is None else Source(_weighted(A, source.matrix, weights), check_finite=True)
     # The squares of what columns miss and of what rows miss add up.
     share = None if error is None else error / math.sqrt(2.0)
-    result = _cur(source, chooser, (rows, rank), share, method, core, options)
+    found: dict[int, Choice] = {}  # by axis, what was chosen last
+    result = _cur(source, chooser, (rows, rank), share, method, core, options, found)
     for _ in range(_TRIES):
         if (
             error is None
@@ -159,7 +160,7 @@ def cur(
         ):
             break
         share *= 0.95 * error / result.report.error
-        result = _cur(source, chooser, (rows, rank), share, method, core, options)
+        result = _cur(source, chooser, (rows, rank), share, method, core, options, found)
     warn_unless_converged(shortfall(result.report, error))
     return result
 
@@ -202,15 +203,19 @@ def _cur(
     method: str,
     core: str,
     options: Options,
+    before: dict[int, Choice],
 ) -> CURResult:
     started = time.perf_counter()
-    of_columns = chosen(chooser, 1, counts[1], share, method, options)
-    columns = of_columns.indices
+
+    def lines(axis: int) -> Array:
+        before[axis] = chosen(chooser, axis, counts[axis], share, method, options, before.get(axis))
+        return before[axis].indices
+
+    columns = lines(1)
     C = source.take(1, columns)
     one_sketch = core == "projection" and method == "qr" and counts[0] == counts[1]
     if core == "cross":
-        candidates = chosen(chooser, 0, counts[0], share, method, options).indices
-        rows = _crossing(C, candidates, options)
+        rows = _crossing(C, lines(0), options)
         R = source.take(0, rows)
         parts = _cross(C, R, rows, columns)
     else:
@@ -218,9 +223,9 @@ def _cur(
         if one_sketch:
             rows = _spanning(left if chooser is source else span_of(chooser.take(1, columns)))
         else:
-            rows = chosen(chooser, 0, counts[0], share, method, options).indices
+            rows = lines(0)
         R = source.take(0, rows)
-        parts = _projected(source, left, R, single=of_columns.allows_single(source))
+        parts = _projected(source, left, R, single=before[1].allows_single(source))
     found, is_exact = missing(source, source.norm, parts.captured, (C, parts.coefficients), options.seed)
     m, n = source.shape
     size = max(rows.size, columns.size)

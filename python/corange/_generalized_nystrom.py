@@ -112,8 +112,12 @@ def generalized_nystrom(
     matrix = as_matrix(A, check_finite=check_finite)
     by_rows = Rows(A, "A", check_finite=check_finite) if matrix.kind == "rows" else None
     if error is not None:
-        most = min(matrix.shape)
-        return by_error(lambda size: _generalized_look(matrix, by_rows, size, seed), most, error)
+        return by_error(
+            lambda size: _generalized_look(matrix, by_rows, size, seed),
+            lambda found: found.s,
+            min(matrix.shape),
+            error,
+        )
     assert rank is not None
     rank = check_rank(rank, matrix.shape)
     return _generalized_look(matrix, by_rows, min(*matrix.shape, rank + oversample), seed)(rank, 0, 0)

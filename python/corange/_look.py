@@ -1,9 +1,10 @@
 """Approximations of any rank from one look at a matrix, and as small a rank as reaches an error."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from corange._interpolative import shortfall
 from corange._results import EighResult, SVDResult
@@ -16,6 +17,7 @@ from corange._validation import (
 
 __all__ = ["Look", "by_error", "rank_or_error"]
 
+Array = npt.NDArray[Any]
 Result = TypeVar("Result", EighResult, SVDResult)
 # What was seen: makes a result of a rank; passes and products that went before count in its report.
 Look = Callable[[int, int, int], Result]
@@ -31,7 +33,9 @@ def rank_or_error(rank: object, error: object) -> float | None:
     return None if error is None else check_proportion("error", error)
 
 
-def by_error(look: Callable[[int], Look[Result]], most: int, error: float) -> Result:
+def by_error(
+    look: Callable[[int], Look[Result]], spectrum: Callable[[Result], Array], most: int, error: float
+) -> Result:
     """Sketches twice as large each time until one reaches the error; then as small a rank as does."""
     size, passes, products = min(_FIRST, most), 0, 0
     while True:
@@ -41,8 +45,8 @@ def by_error(look: Callable[[int], Look[Result]], most: int, error: float) -> Re
             break
         passes, products = full.report.passes, full.report.products
         size = min(2 * size, most)
-    spectrum = np.asarray(full.w if isinstance(full, EighResult) else full.s, dtype=np.float64)
-    squares = np.square(spectrum / max(spectrum[0], np.finfo(float).tiny))
+    values = np.asarray(spectrum(full), dtype=np.float64)
+    squares = np.square(values / max(values[0], np.finfo(float).tiny))
     tails = np.sqrt(np.append(np.cumsum(squares[::-1])[::-1], 0.0) / max(squares.sum(), 1e-300))
     rank = max(1, int(np.argmax(np.hypot(tails, min(full.report.error, error)) <= error)))
     result = full if full.report.error > error else truncated(rank, passes, products)

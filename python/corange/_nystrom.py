@@ -175,7 +175,7 @@ def nystrom(
     if matrix.shape != (n, n):
         raise ValueError(f"K must be square, got shape {matrix.shape}.")
     if error is not None:
-        return by_error(lambda size: _nystrom_look(matrix, size, seed), n, error)
+        return by_error(lambda size: _nystrom_look(matrix, size, seed), lambda found: found.w, n, error)
     assert rank is not None
     rank = check_rank(rank, matrix.shape)
     size = min(n, rank + (max(rank, 10) if oversample is None else oversample))

@@ -62,8 +62,8 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         "uniform" draws the same training points as scikit-learn with the same seed. "rpcholesky", randomly
         pivoted Cholesky, needs far fewer landmarks for the same error when points form clusters or have
         outliers; its n * n_components**2 flops in `fit` are all that `fit_transform` takes. "leverage" draws
-        by approximate ridge leverage scores. One-dimensional integers are positions of training points; a matrix
-        holds the landmarks themselves, one a row.
+        by approximate ridge leverage scores. One-dimensional integers are positions of training points; a
+        matrix holds the landmarks themselves, one a row.
 
     Attributes
     ----------
@@ -194,16 +194,13 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         if self.kernel == "precomputed" and X.shape[0] != X.shape[1]:
             raise ValueError(f"X must be square for a precomputed kernel, got shape {X.shape}.")
         self.trace_error_ = np.nan
-        places = self._places(X, parameters)
-        found = places if isinstance(places, PartialCholesky) else None
-        if found is not None:
-            places = np.array(found.pivots, dtype=np.int64)
+        places, found = self._places(X, parameters)
         if places is None:
             self.components_ = self._given_points(X)
         else:
             self.components_, self.component_indices_ = X[places], places
         dtype = working_dtype(X.dtype, "X")
-        if found is not None:
+        if found is not None and places is not None:
             triangle = np.tril(found.F[places, : found.count]).astype(np.float64)
             inverse = scipy.linalg.solve_triangular(triangle, np.eye(found.count), lower=True)
             self.normalization_ = inverse.astype(found.F.dtype if callable(self.kernel) else dtype)
@@ -290,13 +287,15 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             return X
         return X.astype(working_dtype(X.dtype, "X"), copy=False)
 
-    def _places(self, X: Any, parameters: dict[str, Any]) -> npt.NDArray[np.int64] | PartialCholesky | None:
-        """Positions of the landmarks, as pivots where they were looked for; None if given as points."""
+    def _places(
+        self, X: Any, parameters: dict[str, Any]
+    ) -> tuple[npt.NDArray[np.int64] | None, PartialCholesky | None]:
+        """Positions of the landmarks, unless given as points; the factorization that found them, if any."""
         n = X.shape[0]
         if not isinstance(self.landmarks, str):
             if np.ndim(self.landmarks) == 2 or scipy.sparse.issparse(self.landmarks):
-                return None
-            return check_indices("landmarks", self.landmarks, n)
+                return None, None
+            return check_indices("landmarks", self.landmarks, n), None
         how = check_choice("landmarks", self.landmarks, LANDMARKS)
         size = min(self.n_components, n)
         if size < self.n_components:
@@ -307,13 +306,13 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         state = check_random_state(None) if self.random_state is None else self.random_state
         if how == "uniform":
             draw = state if isinstance(state, np.random.Generator) else check_random_state(state)
-            return np.asarray(draw.permutation(n)[:size], dtype=np.int64)
+            return np.asarray(draw.permutation(n)[:size], dtype=np.int64), None
         found = factor(self._entries(X, parameters), how, size, random_key(state))
         if not found.count:
             raise np.linalg.LinAlgError("the kernel matrix of X is zero: there are no landmarks to choose.")
         if how == "rpcholesky":
             self.trace_error_ = found.error
-        return found
+        return np.array(found.pivots, dtype=np.int64), found
 
     def _entries(self, X: Any, parameters: dict[str, Any]) -> Entries:
         """Make the kernel matrix of the training points something whose entries can be looked at."""
