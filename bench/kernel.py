@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,10 +115,13 @@ def _enough(X: np.ndarray, k: int, gamma: float, error: float) -> int:
 
 def _sources(session: Session) -> np.ndarray:
     """Directions of Python's sources in the space of their 20 leading singular vectors."""
-    import corange
+    import corange.datasets
 
-    matrix = session.once("python_sources", data.python_sources)
-    U, s, _ = corange.svd(matrix[:2000] if session.quick else matrix, 20, random_state=0)
+    if session.quick:
+        matrix = corange.datasets.python_sources(folder=Path(json.__file__).parent).data
+    else:
+        matrix = session.once("python_sources", data.python_sources)
+    U, s, _ = corange.svd(matrix, 20, random_state=0)
     points = U * s
     return points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
 
