@@ -1,5 +1,6 @@
 """The benchmarks measure what they say: errors against dense LAPACK, turns, gates, memory, JSON."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -217,6 +218,21 @@ def test_decaying_file_is_the_matrix_it_says(tmp_path):
     assert matrix.dtype == np.float32
     s = np.linalg.svd(matrix, compute_uv=False)
     np.testing.assert_allclose(s[:10] * np.arange(1, 11), 1, rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("family", "cases"),
+    [("cur", ["interpolative"]), ("kernel", ["rpcholesky", "nystroem", "anncur"])],
+)
+def test_families_of_columns_and_kernels_run(session, family, cases):
+    """Tiny sizes: rows have times and errors, bars what was measured."""
+    known = {case.name: case for case in importlib.import_module(f"bench.{family}").CASES}
+    for name in cases:
+        report = known[name].report(session)
+        assert report.rows
+        assert all(row.errors for row in report.rows)
+        assert all(np.isfinite(list(row.errors.values())).all() for row in report.rows)
+        assert all(bar.measured is not None and bar.measured > 0 for bar in report.bars)
 
 
 def test_command_line_writes_json_and_chart(tmp_path):

@@ -13,6 +13,7 @@ from scipy.sparse.linalg import aslinearoperator
 
 import corange as cr
 from corange._factor_core import pseudo_inverse, span_of
+from corange._source import Source
 from corange.testing import matrix_with_spectrum
 
 FAST = matrix_with_spectrum(0.8 ** np.arange(60), (120, 90), random_state=0)
@@ -47,6 +48,31 @@ def test_own_columns_and_rows_and_the_best_core(A, method):
     assert relative_error(D, result.reconstruct()) <= least * (1 + 1e-6) + 100 * eps
     np.testing.assert_allclose(dense(C @ U @ R), result.reconstruct(), atol=1e3 * eps * np.linalg.norm(D))
     assert result.report.error == pytest.approx(relative_error(D, result.reconstruct()), rel=1e-3)
+
+
+@pytest.mark.parametrize("A", [FAST, FAST.astype(np.float32), SPARSE], ids=["fast", "single", "sparse"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_are_those_that_determine_the_columns(A, weighted):
+    """A basis Q of the columns is told by its chosen rows: the inverse of Q[rows] is small."""
+    weights = np.linspace(1.0, 3.0, A.shape[0])[:, np.newaxis] if weighted else None
+    result = cr.cur(A, 12, weights=weights, random_state=0)
+    C = dense(result.C).astype(float) * (1.0 if weights is None else weights)
+    Q = np.linalg.qr(C)[0]
+    expected = scipy.linalg.qr(Q.T, mode="r", pivoting=True)[1][:12]
+    if A.dtype == np.float64:
+        assert np.array_equal(np.sort(result.rows), np.sort(expected))
+    growth = np.linalg.norm(np.linalg.inv(Q[result.rows]), 2)
+    assert growth <= 1.01 * np.linalg.norm(np.linalg.inv(Q[expected]), 2)
+
+
+def test_error_where_singular_values_are_nearly_equal():
+    """Rows chosen by themselves would leave 1.56 times the best error here."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((1200, 75)) @ rng.standard_normal((75, 900))
+    A += 1e-6 * rng.standard_normal(A.shape)
+    values = np.linalg.svd(A, compute_uv=False)
+    best = np.linalg.norm(values[50:]) / np.linalg.norm(values)
+    assert all(cr.cur(A, 50, random_state=seed).report.error <= 1.525 * best for seed in range(3))
 
 
 @pytest.mark.parametrize("core", ["projection", "cross"])
@@ -112,6 +138,25 @@ def test_as_much_as_an_error_asks_for(wrap, error):
     assert relative_error(FAST, result.reconstruct()) <= error * (1 + 1e-6)
     tails = np.sqrt(np.cumsum((0.8 ** np.arange(60))[::-1] ** 2)[::-1])
     assert max(result.U.shape) <= 1.4 * np.sum(tails > error * tails[0]) + 4
+
+
+@pytest.mark.parametrize("error", [0.3, 0.03, 1e-4])
+@pytest.mark.parametrize("core", ["projection", "cross"])
+def test_errors_near_full_rank_take_no_sketch_twice(monkeypatch, error, core):
+    """Sparse data without a low rank: nearly all columns are needed, and an estimate falls short of them."""
+    sizes = []
+    sketch = Source.sketch
+
+    def counted(self, axis, size, *options):
+        sizes.append((self.shape, axis, size))
+        return sketch(self, axis, size, *options)
+
+    monkeypatch.setattr(Source, "sketch", counted)
+    A = scipy.sparse.random_array((300, 200), density=0.05, rng=0, format="csr")
+    result = cr.cur(A, error=error, core=core, random_state=0)
+    assert relative_error(A, result.reconstruct()) <= error * (1 + 1e-6)
+    of_matrix = [key for key in sizes if key[0] == A.shape]
+    assert len(of_matrix) == len(set(of_matrix))
 
 
 def test_an_error_out_of_reach_is_told():
@@ -217,6 +262,31 @@ def test_sparse_matrices_are_never_densified(method):
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     # in units of (m + n) * rank numbers; dense, A alone would be 600 of them
     assert float(done.stdout) <= 12
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("method", ["qr", "leverage"])
+def test_memory_for_the_python_sources(method):
+    """TF-IDF of the standard library, rank 50: what is allocated is a few times (m + n) * rank numbers."""
+    code = f"""
+        import corange as cr
+        def status(key):
+            with open("/proc/self/status") as lines:
+                return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
+        A = cr.datasets.python_sources().data
+        cr.cur(A[:300], 2, random_state=0)
+        with open("/proc/self/clear_refs", "w") as peak:
+            peak.write("5")  # the peak so far is that of reading the text
+        before = status("VmRSS")
+        cr.cur(A, 50, method="{method}", random_state=0)
+        m, n = A.shape
+        print((status("VmHWM") - before) / (8 * m * n), (status("VmHWM") - before) / (8 * 50 * (m + n)))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    of_dense, of_factors = map(float, done.stdout.split())
+    assert of_dense <= 0.1
+    assert of_factors <= 12
 
 
 @pytest.mark.parametrize(

@@ -157,8 +157,34 @@ def test_weights_pay_where_activations_differ_by_a_hundred(example):
     assert np.mean(ratios) < 0.9
 
 
+def test_the_weighted_core_is_the_best_for_the_weighted_error(example):
+    curing = example("curing")
+    rng = np.random.default_rng(5)
+    W, norms = rng.standard_normal((60, 40)), 10.0 ** rng.uniform(-1, 1, 40)
+    factors, error = curing.weighted(W, norms, 12, 15)
+    assert factors.C.shape == (60, 12)
+    assert factors.R.shape == (15, 40)
+    assert all(any(np.array_equal(c, w) for w in W.T) for c in factors.C.T)
+    assert all(any(np.array_equal(r, w) for w in W) for r in factors.R)
+    best = np.linalg.pinv(factors.C) @ (W * norms) @ np.linalg.pinv(factors.R * norms)
+    assert np.abs(factors.U - best).max() < 1e-10 * np.abs(best).max()
+    left = np.linalg.norm((W - factors.reconstruct()) * norms) / np.linalg.norm(W * norms)
+    assert left == pytest.approx(error, rel=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(50, 50), (160, 40), (40, 160)])
+def test_refined_factors_are_better_with_no_more_numbers(example, shape):
+    curing = example("curing")
+    rng = np.random.default_rng(6)
+    W, norms = rng.standard_normal(shape), 10.0 ** rng.uniform(-1, 1, shape[1])
+    factors = curing.refined(W, norms, 16)
+    assert sum(one.size for one in factors) <= curing.parameters(*shape, 16)
+    found = curing.compare(W, norms, 16)
+    assert found.refined < found.curing < found.plain
+
+
 def test_the_curing_example_runs():
-    assert "root mean square: CURing" in runs("curing.py", "3")
+    assert "root mean square of all: CURing" in runs("curing.py", "3")
 
 
 # ---- dependencies of packages

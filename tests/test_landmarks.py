@@ -295,7 +295,7 @@ INDEFINITE[2, 3] = INDEFINITE[3, 2] = 1.5
         (np.eye(4), {"oversample": 3}, ValueError, "oversample has no meaning"),
         (np.eye(4), {"error": 1.5}, ValueError, "error must be between 0 and 1"),
         (np.eye(4), {"error": 0.1, "landmarks": "uniform"}, ValueError, "error needs landmarks='rpcholesky'"),
-        (np.eye(4), {"error": 0.1, "landmarks": None}, ValueError, "error needs landmarks='rpcholesky'"),
+        (np.eye(4), {"error": 0.1, "landmarks": None}, ValueError, "rank and error exclude each other"),
         (scipy.sparse.linalg.aslinearoperator(np.eye(4)), {}, TypeError, "entries that can be looked at"),
     ],
 )

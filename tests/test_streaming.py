@@ -122,6 +122,44 @@ class CountedRows:
         return self.A[key]
 
 
+@pytest.mark.parametrize("error", [0.3, 1e-2, 1e-5])
+@pytest.mark.parametrize("make", [np.asarray, scipy.sparse.csr_array, aslinearoperator, CountedRows])
+def test_as_small_a_rank_as_an_error_asks_for(make, error):
+    """The estimate is at most what was asked for, the true error is below its bound, and the rank is near."""
+    spectrum = 0.93 ** np.arange(200)
+    A = matrix_with_spectrum(spectrum, (260, 220), random_state=1)
+    result = cr.generalized_nystrom(make(A), error=error, random_state=0)
+    assert result.report.error <= error
+    assert np.linalg.norm(A - result.reconstruct()) <= result.report.error_bound * np.linalg.norm(A)
+    needed = next(k for k in range(200) if tail(spectrum, k) <= error * np.linalg.norm(spectrum))
+    assert result.s.size <= needed + 10 + needed // 10
+
+
+@pytest.mark.parametrize("make", [np.asarray, scipy.sparse.csr_array, aslinearoperator])
+@pytest.mark.parametrize("error", [0.3, 1e-2, 1e-5])
+def test_as_few_eigenpairs_as_an_error_asks_for(make, error):
+    spectrum = 0.93 ** np.arange(200)
+    K = semidefinite(spectrum, n=220)
+    result = cr.nystrom(make(K), error=error, random_state=0)
+    assert result.report.error <= error
+    assert np.linalg.norm(K - result.reconstruct()) <= result.report.error_bound * np.linalg.norm(K)
+    needed = next(k for k in range(200) if tail(spectrum, k) <= error * np.linalg.norm(spectrum))
+    assert result.w.size <= needed + 10 + needed // 10
+
+
+def test_errors_at_the_edge_of_single_looks():
+    flat = np.linalg.qr(np.random.default_rng(0).standard_normal((150, 150)))[0]
+    result = cr.generalized_nystrom(flat, error=1e-6, random_state=0)
+    assert result.s.size == 150
+    assert result.report.passes == 6  # 64, 128 and 150 columns
+    assert cr.generalized_nystrom(np.zeros((9, 8)), error=0.1, random_state=0).s.max() == 0.0
+    with pytest.warns(cr.ConvergenceWarning, match="more than was asked for"):
+        cr.generalized_nystrom(flat.astype(np.float32), error=1e-9, random_state=0)
+    with threadpool_limits(1, user_api="openmp"):
+        alone = cr.generalized_nystrom(flat, error=0.5, random_state=0)
+    assert np.array_equal(alone.U, cr.generalized_nystrom(flat, error=0.5, random_state=0).U)
+
+
 def test_rows_are_read_once(monkeypatch):
     monkeypatch.setattr("corange._sources.BLOCK_BYTES", 60 * 8 * 14)
     A = tall(SPECTRA["fast"])

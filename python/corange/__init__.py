@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from corange._estimate import estimate_norm as estimate_norm
     from corange._exceptions import ConvergenceWarning as ConvergenceWarning
     from corange._fwht import fwht as fwht
+    from corange._generalized_nystrom import generalized_nystrom as generalized_nystrom
     from corange._interpolative import interpolative as interpolative
     from corange._kernel import KernelMatrix as KernelMatrix
     from corange._lstsq import lstsq as lstsq
     from corange._lstsq import ridge as ridge
     from corange._nmf import nmf as nmf
-    from corange._nystrom import generalized_nystrom as generalized_nystrom
     from corange._nystrom import nystrom as nystrom
     from corange._products import matmul_sketch as matmul_sketch
     from corange._qb import qb as qb
@@ -133,7 +133,7 @@ _HOME = {
     "eigh": "_eigh",
     "estimate_error": "_estimate",
     "estimate_norm": "_estimate",
-    "generalized_nystrom": "_nystrom",
+    "generalized_nystrom": "_generalized_nystrom",
     "fwht": "_fwht",
     "interpolative": "_interpolative",
     "johnson_lindenstrauss_min_dim": "sketching",

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange._estimate import Estimate, error_estimate
-from corange._select import Options, choose, pivoted
+from corange._select import Options, choose, pivoted, pivots_of
 from corange._single_pass import CONFIDENCE, PROBES
 from corange._source import Source
 from corange._validation import check_optional_integer, check_proportion, check_rank_or_error
@@ -25,11 +25,30 @@ _SINGLE = 0.03
 
 
 class Choice:
-    """Columns (or rows) that were chosen, and the relative error expected of them, nan if nothing tells."""
+    """Columns (or rows) that were chosen, and the relative error expected of them, nan if nothing tells.
 
-    def __init__(self, indices: Indices, expected: float) -> None:
+    `errors` are those expected of the first 0, 1, ... of `pivots`, more of which were found than are chosen.
+    """
+
+    def __init__(
+        self, indices: Indices, expected: float, pivots: Indices | None = None, errors: Array | None = None
+    ) -> None:
         self.indices = indices if indices.size else np.zeros(1, np.int64)
         self.expected = expected
+        self.pivots, self.errors = pivots, errors
+
+    def reaching(self, error: float) -> "Choice | None":
+        """As many of the same pivots as another error asks for; None if they do not reach it."""
+        if self.pivots is None or self.errors is None or self.errors[-1] > error:
+            return None
+        enough = int(np.argmax(self.errors <= error))
+        return Choice(self.pivots[: max(enough, 1)], float(self.errors[enough]), self.pivots, self.errors)
+
+    def of_size(self, count: int) -> "Choice | None":
+        """Take the first of the same pivots; None if there are not as many."""
+        if self.pivots is None or self.errors is None or self.pivots.size < count:
+            return None
+        return Choice(self.pivots[:count], float(self.errors[count]), self.pivots, self.errors)
 
     def allows_single(self, source: Source) -> bool:
         """Whether coefficients in single precision are as good, and come sooner."""
@@ -48,11 +67,18 @@ def wanted(rank: Any, error: Any, method: str) -> float | None:
 
 
 def chosen(
-    source: Source, axis: int, rank: int | None, error: float | None, method: str, options: Options
+    source: Source,
+    axis: int,
+    rank: int | None,
+    error: float | None,
+    method: str,
+    options: Options,
+    before: Choice | None = None,
 ) -> Choice:
-    """Choose that many columns (or rows), or as many as bring the expected error down."""
+    """Choose that many columns (or rows), or as many as bring the expected error down, some chosen before."""
     if error is not None:
-        return _by_error(source, axis, error, options)
+        again = None if before is None else before.reaching(error)
+        return _by_error(source, axis, error, options) if again is None else again
     assert rank is not None
     if method != "qr":
         return Choice(choose(source, axis, rank, method, options), np.nan)
@@ -61,7 +87,7 @@ def chosen(
 
 def _by_sketch(source: Source, axis: int, rank: int, size: int, options: Options) -> Choice:
     Y = source.sketch(axis, size, options.seed, options.power)
-    pivots, _, remainders = pivoted(Y, rank, source.rcond)
+    pivots, remainders = pivots_of(Y, rank, source.rcond)
     return Choice(pivots, float(_expected(remainders, source, axis, size)[-1]))
 
 
@@ -86,8 +112,8 @@ def _by_error(source: Source, axis: int, error: float, options: Options) -> Choi
         if size < limit and errors[-1] > error and pivots.size == size // 2:
             size *= 2
             continue
-        enough = int(np.argmax(errors <= error)) if errors[-1] <= error else pivots.size
-        return Choice(pivots[: max(enough, 1)], float(errors[enough]))
+        every = Choice(pivots, float(errors[-1]), pivots, errors)
+        return every.reaching(error) or every
 
 
 def missing(

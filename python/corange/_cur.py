@@ -15,7 +15,7 @@ from corange._operators import Matrix
 from corange._random import RandomState
 from corange._results import CURResult
 from corange._rows import adjoint_product, frobenius_norm
-from corange._select import Options, choose, selection_options
+from corange._select import Options, choose, pivots_of, selection_options
 from corange._single_pass import PROBES, multiply, single_pass_report
 from corange._source import Source, as_dense
 from corange._validation import (
@@ -64,7 +64,9 @@ def cur(
         Instead of a rank: as many columns and rows as bring ``||A - C U R||_F / ||A||_F`` down to this,
         0 < error < 1; somewhat more than necessary.
     method : str, default="qr"
-        How columns and rows are chosen, see `select_columns`.
+        How columns and rows are chosen, see `select_columns`. With "qr", a projection core and as many rows
+        as columns, rows are the pivots of an orthonormal basis of C: no sketch, and a smaller error than from
+        rows chosen by themselves.
     core : {"projection", "cross"}, default="projection"
         "projection" is the best U there is, ``C^+ A R^+``. "cross" is ``A[rows][:, columns]^+``, which sees
         nothing of A but the chosen columns and rows: no further pass, and an error up to a few times larger.
@@ -147,7 +149,8 @@ def cur(
     chooser = source if weights is None else Source(_weighted(A, source.matrix, weights), check_finite=True)
     # The squares of what columns miss and of what rows miss add up.
     share = None if error is None else error / math.sqrt(2.0)
-    result = _cur(source, chooser, (rows, rank), share, method, core, options)
+    found: dict[int, Choice] = {}  # by axis, what was chosen last
+    result = _cur(source, chooser, (rows, rank), share, method, core, options, found)
     for _ in range(_TRIES):
         if (
             error is None
@@ -157,7 +160,7 @@ def cur(
         ):
             break
         share *= 0.95 * error / result.report.error
-        result = _cur(source, chooser, (rows, rank), share, method, core, options)
+        result = _cur(source, chooser, (rows, rank), share, method, core, options, found)
     warn_unless_converged(shortfall(result.report, error))
     return result
 
@@ -200,14 +203,29 @@ def _cur(
     method: str,
     core: str,
     options: Options,
+    before: dict[int, Choice],
 ) -> CURResult:
     started = time.perf_counter()
-    of_rows, of_columns = (chosen(chooser, axis, counts[axis], share, method, options) for axis in (0, 1))
-    columns = of_columns.indices
+
+    def lines(axis: int) -> Array:
+        before[axis] = chosen(chooser, axis, counts[axis], share, method, options, before.get(axis))
+        return before[axis].indices
+
+    columns = lines(1)
     C = source.take(1, columns)
-    rows = _crossing(C, of_rows.indices, options) if core == "cross" else of_rows.indices
-    R = source.take(0, rows)
-    parts = _cross(C, R, rows, columns) if core == "cross" else _projected(source, C, R, of_rows, of_columns)
+    one_sketch = core == "projection" and method == "qr" and counts[0] == counts[1]
+    if core == "cross":
+        rows = _crossing(C, lines(0), options)
+        R = source.take(0, rows)
+        parts = _cross(C, R, rows, columns)
+    else:
+        left = span_of(C)
+        if one_sketch:
+            rows = _spanning(left if chooser is source else span_of(chooser.take(1, columns)))
+        else:
+            rows = lines(0)
+        R = source.take(0, rows)
+        parts = _projected(source, left, R, single=before[1].allows_single(source))
     found, is_exact = missing(source, source.norm, parts.captured, (C, parts.coefficients), options.seed)
     m, n = source.shape
     size = max(rows.size, columns.size)
@@ -218,8 +236,10 @@ def _cur(
         columns.size,
         found,
         norm=source.norm,
-        passes=2 + parts.passes + (not is_exact),
-        products=2 * options.size(size) + parts.passes * columns.size + (0 if is_exact else PROBES),
+        passes=2 - one_sketch + parts.passes + (not is_exact),
+        products=(2 - one_sketch) * options.size(size)
+        + parts.passes * columns.size
+        + (0 if is_exact else PROBES),
         size=size,
         seconds=time.perf_counter() - started,
         peak_bytes=3 * size * (m + n) * source.dtype.itemsize,
@@ -230,10 +250,14 @@ def _cur(
     )
 
 
-def _projected(source: Source, C: Any, R: Any, of_rows: Choice, of_columns: Choice) -> _Parts:
+def _spanning(columns: Span) -> Array:
+    """Rows where columns are well determined: pivots of an orthonormal basis of these."""
+    return pivots_of(columns.Q.T, columns.Q.shape[1], 0.0)[0]
+
+
+def _projected(source: Source, left: Span, R: Any, *, single: bool) -> _Parts:
     """Core between orthonormal bases: Q_C' A Q_R, by the product with the smaller basis."""
-    left, right = span_of(C), span_of(R.T)
-    single = of_rows.allows_single(source) and of_columns.allows_single(source)
+    right = span_of(R.T)
     inner = _inner(source, left, right, single)
     X = left.inverse @ inner
     refined = X + left.inverse @ (inner - left.T @ X)

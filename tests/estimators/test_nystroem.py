@@ -70,6 +70,20 @@ def test_features_reproduce_the_kernel_of_the_landmarks(images, landmarks, dtype
         assert np.array_equal(model.fit_transform(X), features)
 
 
+@pytest.mark.parametrize("landmarks", ["rpcholesky", "leverage"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kernel", ["rbf", "precomputed", "cosine"])
+def test_features_found_with_the_landmarks_are_those_of_transform(images, landmarks, dtype, kernel):
+    X = images.astype(dtype)
+    X = pairwise_kernels(X, metric="rbf", gamma=0.002) if kernel == "precomputed" else X
+    gamma = 0.002 if kernel == "rbf" else None
+    model = cr.Nystroem(kernel, gamma=gamma, n_components=40, landmarks=landmarks, random_state=0)
+    features = model.fit_transform(X)
+    again = model.fit(X).transform(X)
+    assert features.dtype == again.dtype == dtype
+    assert np.abs(features - again).max() <= (1e-10 if dtype == np.float64 else 1e-3) * np.abs(again).max()
+
+
 def test_trace_error_is_that_of_the_kernel_matrix(images):
     model = cr.Nystroem(gamma=0.002, n_components=50, landmarks="rpcholesky", random_state=1)
     features = model.fit_transform(images)

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import scipy.linalg
 import scipy.sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.metrics.pairwise import KERNEL_PARAMS, PAIRWISE_KERNEL_FUNCTIONS, pairwise_kernels
@@ -15,6 +16,7 @@ from corange import _core
 from corange._entries import Entries, as_entries
 from corange._from_landmarks import LANDMARKS, factor
 from corange._kernel import KERNELS, KernelMatrix, kernel_values
+from corange._landmarks import PartialCholesky
 from corange._operators import as_operator, working_dtype
 from corange._random import RandomState, random_key
 from corange._validation import (
@@ -59,9 +61,9 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     landmarks : {"uniform", "rpcholesky", "leverage"} or array, default="uniform"
         "uniform" draws the same training points as scikit-learn with the same seed. "rpcholesky", randomly
         pivoted Cholesky, needs far fewer landmarks for the same error when points form clusters or have
-        outliers; it costs n * n_components**2 flops in `fit`. "leverage" draws by approximate ridge leverage
-        scores. One-dimensional integers are positions of training points; a matrix holds the landmarks
-        themselves, one a row.
+        outliers; its n * n_components**2 flops in `fit` are all that `fit_transform` takes. "leverage" draws
+        by approximate ridge leverage scores. One-dimensional integers are positions of training points; a
+        matrix holds the landmarks themselves, one a row.
 
     Attributes
     ----------
@@ -71,7 +73,8 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         Their positions among the training points; not set when they are given as points.
     normalization_ : ndarray of shape (n_components, n_components)
         Inverse square root of the kernel matrix of the landmarks; its eigenvalues that are rounding count as
-        zero.
+        zero. After "rpcholesky" and "leverage" the inverse of its Cholesky factor: other features with the
+        same inner products, which `fit_transform` has found with the landmarks.
     trace_error_ : float
         After "rpcholesky": trace of the kernel matrix minus that of its approximation, relative to the
         former. It is exact. nan otherwise.
@@ -161,24 +164,55 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         UserWarning
             When more components than samples are asked for.
         """
+        self._fit(X)
+        return self
+
+    def fit_transform(self, X: Any, y: object = None, **fit_params: Any) -> Array:
+        """Do both; where landmarks are looked for the features are found with them, at no further cost.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training points, or their kernel matrix.
+        y : Ignored
+        **fit_params : dict
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+        """
+        found = self._fit(X)
+        if found is None:
+            return self.transform(X)
+        return np.ascontiguousarray(found.F[:, : found.count])
+
+    def _fit(self, X: Any) -> PartialCholesky | None:
+        """Fit, and return the factorization of the kernel matrix that landmarks were chosen by, if any."""
         parameters = self._parameters()
         X = self._validated(X, reset=True)
         if self.kernel == "precomputed" and X.shape[0] != X.shape[1]:
             raise ValueError(f"X must be square for a precomputed kernel, got shape {X.shape}.")
         self.trace_error_ = np.nan
-        places = self._places(X, parameters)
+        places, found = self._places(X, parameters)
         if places is None:
             self.components_ = self._given_points(X)
         else:
             self.components_, self.component_indices_ = X[places], places
+        dtype = working_dtype(X.dtype, "X")
+        if found is not None and places is not None:
+            triangle = np.tril(found.F[places, : found.count]).astype(np.float64)
+            inverse = scipy.linalg.solve_triangular(triangle, np.eye(found.count), lower=True)
+            self.normalization_ = inverse.astype(found.F.dtype if callable(self.kernel) else dtype)
+            return found
         if self.kernel == "precomputed" and places is not None:
             block = as_entries(X, "X", check_finite=False).block(places, places)
         else:
             # In double, so that small eigenvalues of the kernel between landmarks are more than rounding.
             points = self.components_ if callable(self.kernel) else self.components_.astype(np.float64)
             block = self._values(points, points, parameters)
-        self.normalization_ = _inverse_root(np.asarray(block), working_dtype(X.dtype, "X"))
-        return self
+        self.normalization_ = _inverse_root(np.asarray(block), dtype)
+        return None
 
     def transform(self, X: Any) -> Array:
         """Map points to features.
@@ -253,30 +287,32 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             return X
         return X.astype(working_dtype(X.dtype, "X"), copy=False)
 
-    def _places(self, X: Any, parameters: dict[str, Any]) -> npt.NDArray[np.int64] | None:
-        """Positions of the landmarks; None if they are given as points."""
+    def _places(
+        self, X: Any, parameters: dict[str, Any]
+    ) -> tuple[npt.NDArray[np.int64] | None, PartialCholesky | None]:
+        """Positions of the landmarks, unless given as points; the factorization that found them, if any."""
         n = X.shape[0]
         if not isinstance(self.landmarks, str):
             if np.ndim(self.landmarks) == 2 or scipy.sparse.issparse(self.landmarks):
-                return None
-            return check_indices("landmarks", self.landmarks, n)
+                return None, None
+            return check_indices("landmarks", self.landmarks, n), None
         how = check_choice("landmarks", self.landmarks, LANDMARKS)
         size = min(self.n_components, n)
         if size < self.n_components:
             warnings.warn(
-                f"n_components={self.n_components} is more than n_samples={n}; {n} are used.", stacklevel=3
+                f"n_components={self.n_components} is more than n_samples={n}; {n} are used.", stacklevel=4
             )
         # As in scikit-learn None is NumPy's global generator, so that numpy.random.seed has its effect.
         state = check_random_state(None) if self.random_state is None else self.random_state
         if how == "uniform":
             draw = state if isinstance(state, np.random.Generator) else check_random_state(state)
-            return np.asarray(draw.permutation(n)[:size], dtype=np.int64)
+            return np.asarray(draw.permutation(n)[:size], dtype=np.int64), None
         found = factor(self._entries(X, parameters), how, size, random_key(state))
         if not found.count:
             raise np.linalg.LinAlgError("the kernel matrix of X is zero: there are no landmarks to choose.")
         if how == "rpcholesky":
             self.trace_error_ = found.error
-        return np.array(found.pivots, dtype=np.int64)
+        return np.array(found.pivots, dtype=np.int64), found
 
     def _entries(self, X: Any, parameters: dict[str, Any]) -> Entries:
         """Make the kernel matrix of the training points something whose entries can be looked at."""
