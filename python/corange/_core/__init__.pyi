@@ -104,8 +104,7 @@ def bound_coefficients(
 ) -> npt.NDArray[np.int64]: ...
 def nmf(
     op: Operator,
-    W: _Array,
-    Ht: _Array,
+    starts: list[tuple[_Array, _Array]],
     solver: str,
     l1: tuple[float, float],
     l2: tuple[float, float],
@@ -116,7 +115,7 @@ def nmf(
     max_iter: int,
     sum_squares: float | None,
     callback: _Callback,
-) -> dict[str, Any]: ...
+) -> tuple[int, dict[str, Any]]: ...
 
 class NmfRows:
     @staticmethod

@@ -79,11 +79,12 @@ class Problem:
         return frobenius_norm(norms * np.sqrt(self.weights)) ** 2
 
 
-# A solver improves W, of shape (m, rank), and Ht, of shape (n, rank), both C-contiguous and in the precision
-# of the matrix, in place, and returns what it knows for the report: converged, stopped, method, iterations,
-# passes, products, objective, error, norm_fro, gradient, reseeded, seconds, and history, tuples as
+# A solver improves every start, W of shape (m, rank) and Ht of shape (n, rank), both C-contiguous and in the
+# precision of the matrix, in place, and returns which of them ended best and what it knows for the report:
+# converged, stopped, method, iterations, passes, products, objective, error, norm_fro, gradient, reseeded,
+# seconds, starts (objectives all of them came to, when there are several), and history, tuples as
 # `NMFIteration`.
-Solver = Callable[[Problem, Array, Array, Options], dict[str, Any]]
+Solver = Callable[[Problem, list[tuple[Array, Array]], Options], tuple[int, dict[str, Any]]]
 
 
 def make_problem(

@@ -10,11 +10,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from corange._nmf import INITS
+from corange._nmf._checks import check_factor, check_loss
 from corange._nmf._divergence import refuse_zeros
 from corange._nmf._entries import in_units, unit_exponent
 from corange._nmf._init import start
 from corange._nmf._minibatch import OnlineFactors, Penalties, Watch
-from corange._nmf._nmf import check_factor, check_loss
 from corange._nmf._problem import make_problem
 from corange._random import RandomState, random_key
 from corange._validation import (
