@@ -318,6 +318,7 @@ ENTRIES = [
     Entry("nmf", _nmf("hals"), (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
     Entry("nmf(solver='bpp')", _nmf("bpp"), (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
     Entry("nmf(solver='admm')", _nmf("admm"), (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
+    Entry("nmf(solver='compressed')", _nmf("compressed"), (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
     Entry("nmf(starts=3)", _nmf_starts, (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
     Entry("NMF", _nmf_estimator, (0.5, 0.5), accepts=_IN_MEMORY, domain="nonnegative"),
     Entry("update_svd(rows)", _update("rows"), (0, 1, 0)),

@@ -82,7 +82,9 @@ def nmf(
         Frobenius: "hals" sweeps over the components, best where factors are sparse (text, images); "bpp"
         solves for each factor exactly; "admm" takes a few steps to that, best where components are alike.
         "admm" goes on to "bpp" when it becomes slow. "auto" takes "admm" for dense rows that are much alike,
-        and else "hals".
+        and else "hals". "compressed" iterates on X projected on a basis of ``rank + 20`` columns that nearly
+        spans its range, several times faster for dense X whose smaller side is much larger than that; the
+        history has errors of the projection, the final error is the true one.
     init : {"auto", "nndsvda", "nndsvd", "nndsvdar", "random"}, default="auto"
         Start from nonnegative parts of singular vectors, with zeros as they are ("nndsvd"), filled with the
         mean of X, or filled with small random numbers; or from random numbers. Multiplicative updates never
@@ -145,7 +147,8 @@ def nmf(
     Notes
     -----
     Coordinate descent [1]_ on products that stay in cache, several sweeps for each pass over X [2]_, and
-    extrapolation [3]_; or ADMM [4]_, then block principal pivoting [5]_. The last step solves for W exactly,
+    extrapolation [3]_; or ADMM [4]_, then block principal pivoting [5]_; compression [6]_ is by a randomized
+    range finder, which takes seven passes with the last step. The last step solves for W exactly,
     so that `NMFResult.project` of the same rows gives the same W. Components that die are started again.
 
     An iteration costs two products with X of `rank` columns and ``2 * (m + n) * rank**2`` flops a sweep; the
@@ -165,6 +168,8 @@ def nmf(
        constrained matrix and tensor factorization. doi:10.1109/TSP.2016.2576427.
     .. [5] J. Kim, H. Park (2011). Fast nonnegative matrix factorization: an active-set-like method and
        comparisons. doi:10.1137/110821172.
+    .. [6] N. B. Erichson, A. Mendible, S. Wihlborn, J. N. Kutz (2018). Randomized nonnegative matrix
+       factorization. doi:10.1016/j.patrec.2018.01.007.
 
     Examples
     --------

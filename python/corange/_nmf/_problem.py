@@ -62,6 +62,8 @@ class Problem:
         Weights of the rows.
     check_finite : bool
         Whether NaN and infinity are refused.
+    squares : float or None
+        Weighted sum of the squares of all entries, where `matrix` is not `X` itself.
     """
 
     X: Any
@@ -69,12 +71,13 @@ class Problem:
     mask: Any = None
     weights: npt.NDArray[np.float64] | None = None
     check_finite: bool = True
+    squares: float | None = None
 
     @property
     def sum_squares(self) -> float | None:
         """Weighted sum of the squares of all entries; None where the operator knows."""
-        if self.weights is None:
-            return None
+        if self.weights is None or self.squares is not None:
+            return self.squares
         norms = Rows(self.X, "X", check_finite=self.check_finite).norms()
         return frobenius_norm(norms * np.sqrt(self.weights)) ** 2
 

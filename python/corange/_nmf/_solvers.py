@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from corange._nmf._compressed import solve_compressed
 from corange._nmf._divergence import solve_descent, solve_masked, solve_multiplicative
 from corange._nmf._frobenius import solve_frobenius
 from corange._nmf._problem import Options, Problem, Solver
@@ -39,6 +40,7 @@ SOLVERS: dict[tuple[str, str], Solver] = {
     ("frobenius", "hals"): solve_frobenius,
     ("frobenius", "bpp"): solve_frobenius,
     ("frobenius", "admm"): solve_frobenius,
+    ("frobenius", "compressed"): solve_compressed,
     ("frobenius", "mu"): one_by_one(solve_multiplicative),
     ("kullback-leibler", "auto"): one_by_one(solve_descent),
     ("kullback-leibler", "cd"): one_by_one(solve_descent),
