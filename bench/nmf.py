@@ -239,12 +239,54 @@ def weigh(X: Any, seed: int, rank: int) -> Any:
     return corange(X, seed, rank, max_iter=5, tol=0.0)
 
 
+def _starts(session: Session) -> CaseReport:
+    """Many starts together, beside as many separate runs from the same random numbers."""
+    X = session.once("python_sources", data.python_sources)
+    X = sp.csr_matrix(data.miniature(X) if session.quick else X)
+    count, settings = session.size(20, 3), {"rank": session.size(10, 3), "init": "random"}
+    rows = [Row(_OURS, f"starts={count}"), Row("separate runs", str(count))]
+    for _ in range(3 if session.repeats > 1 else 1):
+        seconds, reports = timed(lambda: [corange(X, seed, **settings).report for seed in range(count)])
+        rows[1].times.append(seconds)
+        rows[1].errors = {"objective": min(report.objective for report in reports)}
+        seconds, together = timed(lambda: corange(X, 0, starts=count, **settings))
+        rows[0].times.append(seconds)
+        rows[0].errors = {"objective": together.report.objective}
+    for row in rows:
+        row.seconds = median(row.times)
+    ends = [row.errors["objective"] for row in rows]
+    bars = [
+        Bar("time over that of separate runs", 0.5, rows[0].seconds / rows[1].seconds),
+        Bar("objective over the best of separate runs", 1 + 1e-6, ends[0] / ends[1]),
+    ]
+    facts = {"shape": list(X.shape), "rank": settings["rank"], "threads": session.threads}
+    return CaseReport(facts, rows, bars, reference="separate runs")
+
+
+def _compressed(session: Session) -> CaseReport:
+    """Iterate on the matrix projected on its range, beside the matrix itself."""
+    rank = session.size(20, 4)
+    X = product_of_uniform(session.size(20_000, 200), session.size(2000, 60), rank)
+    rows = [Row(_OURS, "compressed"), Row("the matrix itself", "auto")]
+    for row in rows:
+        for seed in range(min(session.repeats, 2)):
+            seconds, result = timed(lambda r=row, s=seed: corange(X, s, rank, solver=r.settings))
+            row.times.append(seconds)
+            row.errors = {"final": max(row.errors.get("final", 0.0), result.report.error)}
+        row.seconds = median(row.times)
+    bars = [Bar("our final error over that of the matrix itself", 1.01, _final(rows))]
+    facts = {"shape": list(X.shape), "rank": rank, "threads": session.threads}
+    return CaseReport(facts, rows, bars, reference="the matrix itself")
+
+
 CASES: tuple[Case, ...] = (
     Case("text", "python_sources TF-IDF, rank 50, float64", _text("float64", 5)),
     Case("text-float32", "python_sources TF-IDF, rank 50, float32", _text("float32", 8)),
     Case("dense", "dense 10000 x 1000, rank 40, uniform factors and noise", _dense),
     Case("start", "NNDSVDa of python_sources, rank 50", _start),
     Case("sweep", "the HALS sweep alone", _sweep),
+    Case("starts", "20 starts of python_sources, rank 10", _starts),
+    Case("compressed", "dense 20000 x 2000, rank 20, projected on its range", _compressed),
     Case("memory", "peak memory, python_sources, rank 50", _memory),
     *nmf_rows.CASES,
 )

@@ -290,6 +290,10 @@ def _nmf(solver: str) -> Callable[[Any, int], Arrays]:
     )
 
 
+def _nmf_starts(A: Any, seed: int) -> Arrays:
+    return tuple(cr.nmf(A, _rank(A), starts=3, init="random", tol=0.0, max_iter=4, random_state=seed))
+
+
 def _nmf_estimator(A: Any, seed: int) -> Arrays:
     model = cr.NMF(_rank(A), init="random", tol=0.0, max_iter=6, random_state=seed)
     return model.fit_transform(A), model.components_
@@ -328,6 +332,8 @@ ENTRIES = [
     Entry("nmf", _nmf("hals"), (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
     Entry("nmf(solver='bpp')", _nmf("bpp"), (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
     Entry("nmf(solver='admm')", _nmf("admm"), (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
+    Entry("nmf(solver='compressed')", _nmf("compressed"), (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
+    Entry("nmf(starts=3)", _nmf_starts, (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
     Entry("NMF", _nmf_estimator, (0.5, 0.5), accepts=_IN_MEMORY, domain="nonnegative"),
     Entry("update_svd(rows)", _update("rows"), (0, 1, 0)),
     Entry("update_svd(columns)", _update("columns"), (0, 1, 0), accepts=_IN_MEMORY),

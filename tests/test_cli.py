@@ -178,7 +178,7 @@ class TestInfo:
 class TestNmf:
     def test_writes_the_factors_and_shows_iterations(self, folder, capsys):
         path = write(folder, "a.npz")
-        assert main(["nmf", path, "--rank", "3", "--out", "w.npz", "--progress"]) == 0
+        assert main(["nmf", path, "--rank", "3", "--starts", "2", "--out", "w.npz", "--progress"]) == 0
         captured = capsys.readouterr()
         assert "nmf of a 120 x 80" in captured.out
         assert "of at most 200, objective" in captured.err

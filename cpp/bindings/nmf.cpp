@@ -1,5 +1,5 @@
 // corange._core.nmf and the nonnegative least squares inside it.
-#include "corange/nmf/frobenius.hpp"
+#include "corange/nmf/starts.hpp"
 
 #include <pybind11/stl.h>
 
@@ -33,21 +33,28 @@ py::dict to_dict(const NmfReport& r) {
   return py::dict("converged"_a = r.converged, "stopped"_a = r.stopped, "method"_a = r.method, "iterations"_a = r.iterations,
                   "passes"_a = r.passes, "products"_a = r.products, "reseeded"_a = r.reseeded, "objective"_a = r.objective,
                   "error"_a = r.error, "norm_fro"_a = r.norm_fro, "gradient"_a = r.gradient, "seconds"_a = r.seconds,
-                  "history"_a = history);
+                  "history"_a = history, "starts"_a = r.starts);
 }
 
+using FactorList = std::vector<std::pair<py::array, py::array>>;
+
+/// The factors of several starts, in place; which of them is the result, and how it was found.
 template <class T>
-NmfReport run(const Operator& x, const py::array& w, const py::array& h, const NmfOptions& options) {
-  const Index k = w.ndim() == 2 ? w.shape(1) : 0;
-  const detail::FactorView<T> left{writable<T>(w, x.core->rows(), k, "W"), x.core->rows(), k};
-  const detail::FactorView<T> right{writable<T>(h, x.core->cols(), k, "Ht"), x.core->cols(), k};
+std::pair<Index, NmfReport> run(const Operator& x, const FactorList& given, const NmfOptions& options) {
+  std::vector<typename NmfStarts<T>::Factors> factors;
+  for (const auto& [w, h] : given) {
+    const Index k = w.ndim() == 2 ? w.shape(1) : 0;
+    factors.push_back({{writable<T>(w, x.core->rows(), k, "W"), x.core->rows(), k},
+                       {writable<T>(h, x.core->cols(), k, "Ht"), x.core->cols(), k}});
+  }
   const py::gil_scoped_release release;
-  return nmf<T>(*x.core, left, right, options);
+  if (factors.size() == 1) return {0, nmf<T>(*x.core, factors[0].first, factors[0].second, options)};
+  return nmf_starts<T>(*x.core, std::move(factors), options);
 }
 
-py::dict nmf_of(const Operator& x, const py::array& w, const py::array& h, const std::string& solver,
-                std::pair<double, double> l1, std::pair<double, double> l2, const py::object& row_l1, std::pair<bool, bool> hold,
-                bool extrapolate, double tol, Index max_iter, std::optional<double> sum_squares, const py::object& callback) {
+py::tuple nmf_of(const Operator& x, const FactorList& starts, const std::string& solver, std::pair<double, double> l1,
+                 std::pair<double, double> l2, const py::object& row_l1, std::pair<bool, bool> hold, bool extrapolate, double tol,
+                 Index max_iter, std::optional<double> sum_squares, const py::object& callback) {
   NmfOptions options;
   options.solver = solver_of(solver);
   options.w = {l1.first, l2.first, nullptr};
@@ -60,7 +67,8 @@ py::dict nmf_of(const Operator& x, const py::array& w, const py::array& h, const
   options.max_iterations = max_iter;
   options.sum_squares = sum_squares;
   options.callback = callback_of(callback);
-  return to_dict(x.core->single_precision() ? run<float>(x, w, h, options) : run<double>(x, w, h, options));
+  const auto [best, report] = x.core->single_precision() ? run<float>(x, starts, options) : run<double>(x, starts, options);
+  return py::make_tuple(best, to_dict(report));
 }
 
 /// Y = argmin 1/2 y'G y - f'y over y >= 0 for each row of F, starting from where Y is positive.
@@ -106,7 +114,7 @@ void hals(const py::array_t<double>& g, const py::array& f, const py::array& y, 
 
 void register_nmf(py::module_& m) {
   using namespace py::literals;
-  m.def("nmf", &nmf_of, "op"_a, "W"_a, "Ht"_a, "solver"_a, "l1"_a, "l2"_a, "row_l1"_a, "hold"_a, "extrapolate"_a, "tol"_a,
+  m.def("nmf", &nmf_of, "op"_a, "starts"_a, "solver"_a, "l1"_a, "l2"_a, "row_l1"_a, "hold"_a, "extrapolate"_a, "tol"_a,
         "max_iter"_a, "sum_squares"_a, "callback"_a);
   m.def("hals", &hals, "G"_a, "F"_a, "Y"_a, "sweeps"_a);
   m.def("nnls", &nnls, "G"_a, "F"_a, "Y"_a);

@@ -5,6 +5,7 @@
 
 #include "corange/operators/affine.hpp"
 #include "corange/operators/callback.hpp"
+#include "corange/operators/product.hpp"
 
 namespace corange::bindings {
 
@@ -95,6 +96,21 @@ struct CallbackOp : Operator {
     core = affine.identity() ? raw : std::make_shared<AffineOperator>(raw, affine);
     keep.push_back(matmat);
     keep.push_back(rmatmat);
+  }
+};
+
+/// left times right in place of a matrix with entries of the size of those of `like`; left has orthonormal columns.
+struct ProductOp : Operator {
+  ProductOp(py::array left, py::array right, const Operator& like) {
+    const auto l = make_dense(left, {}), r = make_dense(right, {});
+    Scan scan = r->scan();
+    const Scan whole = like.raw->scan();
+    if (whole.known) {
+      scan.sum_squares = std::ldexp(scan.sum_squares, 2 * (scan.exponent - whole.exponent));
+      scan.exponent = whole.exponent, scan.max_abs = whole.max_abs;
+    }
+    core = raw = std::make_shared<ProductOperator>(l->view(false, 1), r->view(false, 1), scan);
+    for (py::array* a : {&left, &right}) keep.push_back(std::move(*a));
   }
 };
 
@@ -206,6 +222,8 @@ void register_operators(py::module_& m) {
   py::class_<CallbackOp, Operator>(m, "CallbackOperator")
       .def(py::init<py::function, py::function, std::pair<Index, Index>, py::dtype, py::object, py::object>(), "matmat"_a,
            "rmatmat"_a, "shape"_a, "dtype"_a, "mean"_a = py::none(), "row_scale"_a = py::none());
+  py::class_<ProductOp, Operator>(m, "ProductOperator")
+      .def(py::init<py::array, py::array, const Operator&>(), "left"_a, "right"_a, "like"_a);
 }
 
 }  // namespace corange::bindings

@@ -187,6 +187,9 @@ def _add_nmf(commands: Any) -> None:
         metavar="NAME",
         help="auto, nndsvd, nndsvda, nndsvdar or random (default: %(default)s)",
     )
+    command.add_argument(
+        "--starts", type=int, default=1, metavar="N", help="starts, of which the best end is kept (1)"
+    )
     command.add_argument("--tol", type=float, default=1e-4, help="default: %(default)s")
     command.add_argument(
         "--max-iter", type=int, default=200, metavar="N", help="stop after this many iterations (200)"

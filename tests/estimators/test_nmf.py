@@ -75,6 +75,32 @@ def test_penalties_mean_what_they_mean_in_scikit_learn(digits, penalties):
     assert least <= near * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("beta_loss", ["frobenius", "kullback-leibler"])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_sample_weight_of_two_is_the_sample_twice(digits, beta_loss, sparse):
+    X = digits[:80] / 16
+    rng = np.random.default_rng(0)
+    weights = rng.integers(0, 3, 80)
+    rows = np.repeat(np.arange(80), weights)
+    W, H = rng.random((80, 4)), rng.random((4, 64))
+    solver = "bpp" if beta_loss == "frobenius" else "mu"
+    penalty = {"alpha_W": 1e-3, "alpha_H": 2e-3} if solver == "bpp" else {}
+    options = {"beta_loss": beta_loss, "solver": solver, "init": "custom", "tol": 0, "max_iter": 8}
+    make = sp.csr_array if sparse else np.asarray
+    first, second = (cr.NMF(4, **options, **penalty) for _ in range(2))
+    found = first.fit_transform(make(X), W=W, H=H, sample_weight=weights)
+    twice = second.fit_transform(make(X[rows]), W=W[rows], H=H)
+    fits = found[rows] @ first.components_, twice @ second.components_
+    assert np.allclose(*fits, rtol=1e-6, atol=1e-9)
+    assert first.reconstruction_err_ == pytest.approx(second.reconstruction_err_, rel=1e-6)
+    assert np.array_equal(
+        cr.NMF(4, **options).fit(make(X), W=W, H=H, sample_weight=np.ones(80)).components_,
+        cr.NMF(4, **options).fit(make(X), W=W, H=H, sample_weight=1.0).components_,
+    )
+    with pytest.raises(ValueError, match=r"sample_weight\[3\] is -1"):
+        cr.NMF(4).fit(X, sample_weight=np.where(np.arange(80) == 3, -1, 1))
+
+
 def test_solvers_and_losses_that_do_not_go_together_are_refused(digits):
     with pytest.raises(ValueError, match="beta_loss='kullback-leibler' needs solver='mu'"):
         cr.NMF(2, beta_loss="kullback-leibler").fit(digits)

@@ -34,4 +34,5 @@
 #include "corange/kernel/pairwise.hpp"
 #include "corange/lstsq/lstsq.hpp"
 #include "corange/nmf/frobenius.hpp"
+#include "corange/nmf/starts.hpp"
 #include "corange/svd/svd.hpp"

@@ -28,6 +28,7 @@ def run(options: argparse.Namespace) -> None:
             loss=options.loss,
             solver=options.solver,
             init=options.init,
+            starts=options.starts,
             tol=options.tol,
             max_iter=options.max_iter,
             random_state=options.seed,

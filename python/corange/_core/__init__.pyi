@@ -104,8 +104,7 @@ def bound_coefficients(
 ) -> npt.NDArray[np.int64]: ...
 def nmf(
     op: Operator,
-    W: _Array,
-    Ht: _Array,
+    starts: list[tuple[_Array, _Array]],
     solver: str,
     l1: tuple[float, float],
     l2: tuple[float, float],
@@ -116,7 +115,7 @@ def nmf(
     max_iter: int,
     sum_squares: float | None,
     callback: _Callback,
-) -> dict[str, Any]: ...
+) -> tuple[int, dict[str, Any]]: ...
 
 class NmfRows:
     @staticmethod
@@ -224,6 +223,9 @@ class CallbackOperator(Operator):
         mean: _Doubles | None = None,
         row_scale: _Doubles | None = None,
     ) -> None: ...
+
+class ProductOperator(Operator):
+    def __init__(self, left: _Array, right: _Array, like: Operator) -> None: ...
 
 class SparseSign:
     def __init__(self, size: int, nnz: int, seed: int, stream: int) -> None: ...

@@ -30,7 +30,9 @@ def correlated(problem: Problem) -> bool:
     return bool(mean * np.sqrt(matrix.shape[0]) > np.sqrt(_CORRELATED) * scan["norm_fro"])
 
 
-def solve_frobenius(problem: Problem, W: Array, Ht: Array, options: Options) -> dict[str, Any]:
+def solve_frobenius(
+    problem: Problem, starts: list[tuple[Array, Array]], options: Options
+) -> tuple[int, dict[str, Any]]:
     """Minimize ``0.5 * ||diag(weights)**0.5 (X - W H)||**2`` and penalties, in place.
 
     Rows are scaled by the roots of their weights, and so is W while the core works; the l1 penalty of a row
@@ -41,11 +43,11 @@ def solve_frobenius(problem: Problem, W: Array, Ht: Array, options: Options) -> 
         solver = "admm" if correlated(problem) else "hals"
     roots = None if weights is None else np.sqrt(weights)
     if roots is not None:
-        W *= roots[:, np.newaxis].astype(W.dtype)
-    raw: dict[str, Any] = _core.nmf(
+        for W, _ in starts:
+            W *= roots[:, np.newaxis].astype(W.dtype)
+    best, raw = _core.nmf(
         problem.matrix.operator,
-        W,
-        Ht,
+        starts,
         solver=solver,
         l1=options.l1,
         l2=options.l2,
@@ -58,5 +60,6 @@ def solve_frobenius(problem: Problem, W: Array, Ht: Array, options: Options) -> 
         callback=options.callback,
     )
     if roots is not None:
+        W = starts[best][0]
         W /= np.where(roots > 0.0, roots, 1.0)[:, np.newaxis].astype(W.dtype)
-    return raw
+    return best, raw

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from corange._nmf._checks import check_factor, check_hold, check_loss, check_penalties
 from corange._nmf._frobenius import correlated, solve_frobenius
 from corange._nmf._init import INITS, start
 from corange._nmf._problem import Options, Problem, as_core_callback, make_problem
@@ -20,9 +21,7 @@ from corange._validation import (
     check_choice,
     check_integer,
     check_nonnegative,
-    check_number,
     check_weights,
-    shown,
     warn_unless_converged,
 )
 
@@ -42,7 +41,6 @@ Array = npt.NDArray[Any]
 NMF_SOLVERS = tuple(dict.fromkeys(solver for _, solver in SOLVERS))
 _SPARE = 8  # one more component for so many, and
 _TRIAL = 6  # iterations after which those that explain least are given up
-_LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
 
 
 def nmf(
@@ -61,6 +59,7 @@ def nmf(
     W: npt.ArrayLike | None = None,
     H: npt.ArrayLike | None = None,
     hold: str | None = None,
+    starts: int = 1,
     random_state: RandomState = None,
     check_finite: bool = True,
     callback: Callable[[NMFIteration], object] | None = None,
@@ -83,7 +82,9 @@ def nmf(
         Frobenius: "hals" sweeps over the components, best where factors are sparse (text, images); "bpp"
         solves for each factor exactly; "admm" takes a few steps to that, best where components are alike.
         "admm" goes on to "bpp" when it becomes slow. "auto" takes "admm" for dense rows that are much alike,
-        and else "hals".
+        and else "hals". "compressed" iterates on X projected on a basis of ``rank + 20`` columns that nearly
+        spans its range, several times faster for dense X whose smaller side is much larger than that; the
+        history has errors of the projection, the final error is the true one.
     init : {"auto", "nndsvda", "nndsvd", "nndsvdar", "random"}, default="auto"
         Start from nonnegative parts of singular vectors, with zeros as they are ("nndsvd"), filled with the
         mean of X, or filled with small random numbers; or from random numbers. Multiplicative updates never
@@ -106,6 +107,11 @@ def nmf(
     hold : {"W", "H"} or None, default=None
         A factor, which must be given, that is not changed. For the Frobenius loss the other one is then the
         exact solution of a convex problem, in one pass.
+    starts : int, default=1
+        Starts, of which the best end is kept: the first as `init` says, the others from random numbers. For
+        the Frobenius loss they share their passes over X, and one is given up, after ten iterations at
+        least, when it would stay behind the best even if it fell once more by what it has fallen by since
+        half its iterations.
     random_state : None, int, Generator or RandomState, default=None
         The same integer always gives the same bits, on any number of threads.
     check_finite : bool, default=True
@@ -141,12 +147,14 @@ def nmf(
     Notes
     -----
     Coordinate descent [1]_ on products that stay in cache, several sweeps for each pass over X [2]_, and
-    extrapolation [3]_; or ADMM [4]_, then block principal pivoting [5]_. The last step solves for W exactly,
+    extrapolation [3]_; or ADMM [4]_, then block principal pivoting [5]_; compression [6]_ is by a randomized
+    range finder, which takes seven passes with the last step. The last step solves for W exactly,
     so that `NMFResult.project` of the same rows gives the same W. Components that die are started again.
 
     An iteration costs two products with X of `rank` columns and ``2 * (m + n) * rank**2`` flops a sweep; the
     objective comes for free, and is computed entry by entry where rounding would hide it, at relative errors
-    below about 2e-7 (float64). Memory: about ``4 * (m + n) * rank`` numbers; "admm" takes half as much again.
+    below about 2e-7 (float64). Memory: about ``4 * (m + n) * rank`` numbers; "admm" takes half as much again;
+    every further start ``3 * (m + n) * rank``.
 
     References
     ----------
@@ -160,6 +168,8 @@ def nmf(
        constrained matrix and tensor factorization. doi:10.1109/TSP.2016.2576427.
     .. [5] J. Kim, H. Park (2011). Fast nonnegative matrix factorization: an active-set-like method and
        comparisons. doi:10.1137/110821172.
+    .. [6] N. B. Erichson, A. Mendible, S. Wihlborn, J. N. Kutz (2018). Randomized nonnegative matrix
+       factorization. doi:10.1016/j.patrec.2018.01.007.
 
     Examples
     --------
@@ -195,7 +205,12 @@ def nmf(
     rows = X.shape[0] if hasattr(X, "shape") else len(X)
     weights = None if sample_weight is None else check_weights("sample_weight", sample_weight, rows)
     problem = make_problem(X, mask=mask, weights=weights, check_finite=check_finite)
-    result = solve_nmf(problem, rank, options, init=init, W=W, H=H)
+    starts = check_integer("starts", starts, low=1)
+    if starts > 1 and (W is not None or H is not None):
+        raise ValueError(
+            f"starts={starts} needs W and H to be left to corange; call nmf once for each of yours."
+        )
+    result = solve_nmf(problem, rank, options, init=init, W=W, H=H, starts=starts)
     warn_unless_converged(shortfall(result.report))
     return result
 
@@ -208,6 +223,7 @@ def solve_nmf(
     init: str = "auto",
     W: npt.ArrayLike | None = None,
     H: npt.ArrayLike | None = None,
+    starts: int = 1,
 ) -> NMFResult:
     """Factor a checked matrix with checked options; the body of `nmf`."""
     matrix = problem.matrix
@@ -220,9 +236,13 @@ def solve_nmf(
     if given[0] is not None and given[1] is not None:
         how, left, right = "given factors", given[0].copy(), np.ascontiguousarray(given[1].T)
     else:
-        how = init
+        how = init if starts == 1 else f"{init} and {starts - 1} random starts"
         left, right = _complete(problem, rank, init, options, given)
-    raw = solve(problem, left, right, options)
+    pairs = [(left, right)]
+    for number in range(1, starts):
+        pairs.append(start(matrix, rank, "random", (options.seed + number) % 2**64))
+    best, raw = solve(problem, pairs, options)
+    left, right = pairs[best]
     history = tuple(NMFIteration(*record) for record in raw.pop("history"))
     report = NMFReport(
         task="nmf",
@@ -234,6 +254,7 @@ def solve_nmf(
         l2=options.l2,
         tol=options.tol,
         history=history,
+        starts=tuple(raw.pop("starts")),
         **raw,
     )
     return NMFResult(left, right.T, report=report)
@@ -264,7 +285,7 @@ def begin(problem: Problem, rank: int, init: str, options: Options) -> tuple[Arr
     if spare == 0 or not plain or problem.matrix.kind != "sparse":
         return start(problem.matrix, rank, "nndsvda", options.seed)
     W, Ht = start(problem.matrix, rank + spare, "nndsvda", options.seed)
-    solve_frobenius(problem, W, Ht, dataclasses.replace(options, max_iter=_TRIAL, callback=None))
+    solve_frobenius(problem, [(W, Ht)], dataclasses.replace(options, max_iter=_TRIAL, callback=None))
     energy = np.square(W, dtype=np.float64).sum(axis=0) * np.square(Ht, dtype=np.float64).sum(axis=0)
     kept = np.sort(np.argsort(-energy, kind="stable")[:rank])
     return np.ascontiguousarray(W[:, kept]), np.ascontiguousarray(Ht[:, kept])
@@ -293,42 +314,6 @@ def find_solver(options: Options, *, masked: bool, instead: str | None = None) -
         there = f"it has {', '.join(known)}" if known else "it is not supported"
         raise ValueError(f"solver={options.solver!r} does not know the loss {kind!r}; {there}.")
     return solver, options
-
-
-def check_loss(loss: object) -> float:
-    """Turn a loss into the beta of a beta-divergence."""
-    if isinstance(loss, str):
-        return _LOSSES[check_choice("loss", loss, tuple(_LOSSES))]
-    return check_number("loss", loss, low=-100.0, high=100.0)
-
-
-def check_penalties(name: str, value: Any) -> tuple[float, float]:
-    """Check for two numbers of at least 0, of W and of H."""
-    if not isinstance(value, (tuple, list, np.ndarray)) or len(value) != 2:
-        raise TypeError(f"{name} must be two numbers, for W and for H, got {shown(value)}.")
-    return check_nonnegative(f"{name}[0]", value[0]), check_nonnegative(f"{name}[1]", value[1])
-
-
-def check_hold(hold: object, W: object, H: object) -> tuple[bool, bool]:
-    """Check which factor is not to be changed: it must be there."""
-    if hold is None:
-        return False, False
-    check_choice("hold", hold, ("W", "H"))
-    if (W if hold == "W" else H) is None:
-        raise ValueError(f"hold={hold!r} needs {hold}, got None.")
-    return hold == "W", hold == "H"
-
-
-def check_factor(name: str, value: npt.ArrayLike, shape: tuple[int, int], dtype: np.dtype[Any]) -> Array:
-    """Check for a nonnegative, finite factor of the right shape, in the precision of the matrix."""
-    factor: Array = np.asarray(value, dtype=dtype)
-    if factor.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {factor.shape}.")
-    if not np.isfinite(factor).all():
-        raise ValueError(f"{name} must be finite, but holds NaN or infinity.")
-    if factor.min() < 0:
-        raise ValueError(f"{name} must be nonnegative, but its least entry is {factor.min():g}.")
-    return factor
 
 
 def shortfall(report: NMFReport) -> str | None:

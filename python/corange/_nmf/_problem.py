@@ -62,6 +62,8 @@ class Problem:
         Weights of the rows.
     check_finite : bool
         Whether NaN and infinity are refused.
+    squares : float or None
+        Weighted sum of the squares of all entries, where `matrix` is not `X` itself.
     """
 
     X: Any
@@ -69,21 +71,23 @@ class Problem:
     mask: Any = None
     weights: npt.NDArray[np.float64] | None = None
     check_finite: bool = True
+    squares: float | None = None
 
     @property
     def sum_squares(self) -> float | None:
         """Weighted sum of the squares of all entries; None where the operator knows."""
-        if self.weights is None:
-            return None
+        if self.weights is None or self.squares is not None:
+            return self.squares
         norms = Rows(self.X, "X", check_finite=self.check_finite).norms()
         return frobenius_norm(norms * np.sqrt(self.weights)) ** 2
 
 
-# A solver improves W, of shape (m, rank), and Ht, of shape (n, rank), both C-contiguous and in the precision
-# of the matrix, in place, and returns what it knows for the report: converged, stopped, method, iterations,
-# passes, products, objective, error, norm_fro, gradient, reseeded, seconds, and history, tuples as
+# A solver improves every start, W of shape (m, rank) and Ht of shape (n, rank), both C-contiguous and in the
+# precision of the matrix, in place, and returns which of them ended best and what it knows for the report:
+# converged, stopped, method, iterations, passes, products, objective, error, norm_fro, gradient, reseeded,
+# seconds, starts (objectives all of them came to, when there are several), and history, tuples as
 # `NMFIteration`.
-Solver = Callable[[Problem, Array, Array, Options], dict[str, Any]]
+Solver = Callable[[Problem, list[tuple[Array, Array]], Options], tuple[int, dict[str, Any]]]
 
 
 def make_problem(

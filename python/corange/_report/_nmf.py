@@ -79,6 +79,8 @@ class NMFReport:
         Time spent computing.
     history : tuple of NMFIteration
         One record an iteration.
+    starts : tuple of float
+        Objectives that several starts came to, those included that were given up; empty for one start.
     """
 
     task: str
@@ -102,6 +104,7 @@ class NMFReport:
     reseeded: int
     seconds: float
     history: tuple[NMFIteration, ...]
+    starts: tuple[float, ...] = ()
 
     def __str__(self) -> str:
         state = "converged" if self.converged else f"NOT converged: {self.stopped}"
@@ -127,7 +130,7 @@ class NMFReport:
     def from_json(cls, text: str) -> "NMFReport":
         """Rebuild a report from `to_json`."""
         fields: dict[str, Any] = json.loads(text)
-        for name in ("l1", "l2"):
-            fields[name] = tuple(fields[name])
+        for name in ("l1", "l2", "starts"):
+            fields[name] = tuple(fields.get(name, ()))
         fields["history"] = tuple(NMFIteration(*row) for row in fields["history"])
         return cls(**fields)

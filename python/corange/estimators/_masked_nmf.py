@@ -11,8 +11,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from corange._nmf import shortfall, solve_nmf
+from corange._nmf._checks import check_loss
 from corange._nmf._entries import observed
-from corange._nmf._nmf import check_loss
 from corange._nmf._problem import Options, make_problem
 from corange._random import RandomState, random_key
 from corange._report import NMFReport

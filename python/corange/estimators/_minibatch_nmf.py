@@ -6,34 +6,24 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from corange._nmf import INITS
+from corange._nmf._checks import check_factor, check_loss
 from corange._nmf._divergence import refuse_zeros
 from corange._nmf._entries import in_units, unit_exponent
 from corange._nmf._init import start
 from corange._nmf._minibatch import OnlineFactors, Penalties, Watch
-from corange._nmf._nmf import check_factor, check_loss
-from corange._nmf._problem import make_problem
-from corange._random import RandomState, random_key
-from corange._validation import (
-    check_boolean,
-    check_choice,
-    check_integer,
-    check_nonnegative,
-    check_number,
-    check_optional_integer,
-)
-from corange.estimators._base import ConvergenceWarning, looks_for_nan
-from corange.estimators._nonnegative import NonnegativeTransformer
+from corange._random import RandomState
+from corange._validation import check_boolean, check_integer, check_number, check_optional_integer
+from corange.estimators._base import ConvergenceWarning
+from corange.estimators._nonnegative import Penalized, nonnegative_problem
 
 __all__ = ["MiniBatchNMF"]
 
 Array = npt.NDArray[Any]
 
 
-class MiniBatchNMF(NonnegativeTransformer):
+class MiniBatchNMF(Penalized):
     """Nonnegative matrix factorization from batches of rows, for data that come in pieces.
 
     A drop-in replacement for :class:`sklearn.decomposition.MiniBatchNMF`: same arguments, attributes and
@@ -152,30 +142,6 @@ class MiniBatchNMF(NonnegativeTransformer):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: object = None, **params: Any) -> "MiniBatchNMF":
-        """Find the components of X.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
-            Nonnegative.
-        y : Ignored
-        **params : dict
-            `W` and `H`, as for `fit_transform`.
-
-        Returns
-        -------
-        MiniBatchNMF
-            The fitted estimator itself.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `corange.nmf`.
-        """
-        self.fit_transform(X, **params)
-        return self
-
     def fit_transform(
         self, X: Any, y: object = None, W: npt.ArrayLike | None = None, H: npt.ArrayLike | None = None
     ) -> Array:
@@ -195,7 +161,7 @@ class MiniBatchNMF(NonnegativeTransformer):
         Raises
         ------
         TypeError, ValueError
-            As `fit`.
+            As `corange.nmf`.
         """
         X = self._validated(X, reset=True)
         self._check_arguments(X)
@@ -314,25 +280,19 @@ class MiniBatchNMF(NonnegativeTransformer):
 
     def _start(self, X: Any, W: Any, H: Any) -> tuple[Array, OnlineFactors]:
         beta = check_loss(self.beta_loss)
-        problem = make_problem(
-            X, check_finite=looks_for_nan(), remedy="call sklearn.set_config(assume_finite=True)"
-        )
+        problem = nonnegative_problem(X)
         if beta <= 0.0:
             refuse_zeros(X, beta)
         (m, n), dtype = X.shape, problem.matrix.dtype
         custom = self.init == "custom"
         if custom and (W is None or H is None):
             raise ValueError("init='custom' needs W and H.")
-        if self.n_components in ("auto", None):
-            rank = np.shape(H)[0] if custom and self.n_components == "auto" else n
-        else:
-            rank = check_integer("n_components", self.n_components, low=1)
+        rank = self._rank(n, H if custom else None)
         if custom:
             left, right = check_factor("W", W, (m, rank), dtype), check_factor("H", H, (rank, n), dtype).T
         else:
             name = self.init or ("nndsvda" if rank <= min(m, n) else "random")
-            state = check_random_state(None) if self.random_state is None else self.random_state
-            left, right = start(problem.matrix, rank, name, random_key(state))
+            left, right = start(problem.matrix, rank, name, self._key())
         exponent = unit_exponent(np.array(problem.matrix.operator.scan()["max_abs"]))
         self._forget = self._memory(m)
         return left, OnlineFactors(right, beta, exponent)
@@ -343,29 +303,19 @@ class MiniBatchNMF(NonnegativeTransformer):
 
     def _penalties(self, shape: tuple[int, int]) -> Penalties:
         """Absolute penalties, as scikit-learn scales them for a batch."""
-        rows, features = shape
-        alpha = self.alpha_W if self.alpha_H == "same" else self.alpha_H
-        w, h = float(self.alpha_W) * features, float(alpha) * rows
-        ratio = float(self.l1_ratio)
-        return self._model.scaled((w * ratio, w * (1 - ratio), h * ratio, h * (1 - ratio)))
+        l1, l2 = self._absolute_penalties(shape)
+        return self._model.scaled((l1[0], l2[0], l1[1], l2[1]))
 
     def _publish(self) -> None:
         self.components_ = self._model.components
         self.n_components_ = self._model.rank
 
     def _check_arguments(self, X: Any) -> None:
+        self._check_shared_arguments()
         check_integer("batch_size", self.batch_size, low=1)
-        check_nonnegative("tol", self.tol)
         check_optional_integer("max_no_improvement", self.max_no_improvement, low=1)
-        check_integer("max_iter", self.max_iter, low=1)
-        check_nonnegative("alpha_W", self.alpha_W)
-        if self.alpha_H != "same":
-            check_nonnegative("alpha_H", self.alpha_H)
-        check_number("l1_ratio", self.l1_ratio, low=0.0, high=1.0)
         check_number("forget_factor", self.forget_factor, low=0.0, high=1.0)
         check_boolean("fresh_restarts", self.fresh_restarts)
         check_integer("fresh_restarts_max_iter", self.fresh_restarts_max_iter, low=1)
         check_optional_integer("transform_max_iter", self.transform_max_iter, low=1)
-        if self.init is not None:
-            check_choice("init", self.init, (*INITS, "custom"))
-        make_problem(X, check_finite=looks_for_nan())
+        nonnegative_problem(X)

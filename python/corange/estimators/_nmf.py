@@ -6,33 +6,24 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from corange._nmf import INITS, NMF_SOLVERS, check_loss, find_solver, shortfall, solve_nmf
-from corange._nmf._problem import Options, Problem, as_core_callback, make_problem
-from corange._random import RandomState, random_key
+from corange._nmf import NMF_SOLVERS, check_loss, find_solver, shortfall, solve_nmf
+from corange._nmf._problem import Options, Problem, as_core_callback
+from corange._random import RandomState
 from corange._report import NMFIteration, NMFReport
 from corange._results import NMFResult
 from corange._sources import has_rows
-from corange._validation import (
-    check_callback,
-    check_choice,
-    check_integer,
-    check_nonnegative,
-    check_number,
-    shown,
-)
-from corange.estimators._base import ConvergenceWarning, looks_for_nan
-from corange.estimators._linalg import product
+from corange._validation import check_callback, check_choice, check_weights, shown
+from corange.estimators._base import ConvergenceWarning
+from corange.estimators._nonnegative import Penalized, nonnegative_problem
 
 __all__ = ["NMF"]
 
 Array = npt.NDArray[Any]
 
 
-class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class NMF(Penalized):
     """Nonnegative matrix factorization, X close to W H with all entries nonnegative.
 
     A drop-in replacement for :class:`sklearn.decomposition.NMF` on top of `corange.nmf`: same arguments,
@@ -155,27 +146,13 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         self.shuffle = shuffle
         self.callback = callback
 
-    def fit(self, X: Any, y: object = None, **params: Any) -> "NMF":
-        """Find the components of X.
-
-        Parameters
-        ----------
-        X : matrix of shape (n_samples, n_features)
-            Nonnegative; anything `corange.nmf` accepts.
-        y : Ignored
-        **params
-            W and H, as for `fit_transform`.
-
-        Returns
-        -------
-        NMF
-            The fitted estimator itself.
-        """
-        self.fit_transform(X, **params)
-        return self
-
     def fit_transform(
-        self, X: Any, y: object = None, W: npt.ArrayLike | None = None, H: npt.ArrayLike | None = None
+        self,
+        X: Any,
+        y: object = None,
+        W: npt.ArrayLike | None = None,
+        H: npt.ArrayLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
     ) -> Array:
         """Find the components of X and return their weights in its samples.
 
@@ -185,6 +162,8 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         y : Ignored
         W, H : array-like of shape (n_samples, n_components) and (n_components, n_features), optional
             Where to start, with ``init="custom"``.
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same sample twice, of 0 none at all (not in scikit-learn).
 
         Returns
         -------
@@ -196,10 +175,10 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             As `corange.nmf`, or an argument is illegal.
         """
         self._check_arguments()
-        problem = self._problem(X, reset=True)
+        problem = self._problem(X, reset=True, sample_weight=sample_weight)
         W, H = self._custom(W, H)
-        rank = self._rank(problem.matrix.shape[1], W, H)
-        options = self._options(problem.matrix.shape)
+        rank = self._rank(problem.matrix.shape[1], H)
+        options = self._options(problem.matrix.shape, problem.weights)
         result = solve_nmf(problem, rank, options, init="auto" if W is not None else self._start(), W=W, H=H)
         self._keep(result)
         return result.W
@@ -221,24 +200,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         W: Array = solve_nmf(problem, self.n_components_, options, init=self._start(), H=self.components_).W
         return W
 
-    def inverse_transform(self, X: Any) -> Array:
-        """Multiply weights with the components.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_components)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-        """
-        check_is_fitted(self)
-        if hasattr(X, "toarray"):
-            X = X.toarray()
-        weights = np.asarray(X, dtype=np.result_type(np.asarray(X).dtype, self.components_.dtype))
-        return product(weights, self.components_)
-
-    def _problem(self, X: Any, *, reset: bool) -> Problem:
+    def _problem(self, X: Any, *, reset: bool, sample_weight: npt.ArrayLike | None = None) -> Problem:
         """Check X as scikit-learn does, and its signs."""
         if isinstance(X, np.ma.MaskedArray) or has_rows(X):
             X = validate_data(self, X, reset=reset, skip_check_array=True)
@@ -246,23 +208,15 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             X = validate_data(
                 self, X, reset=reset, accept_sparse=True, dtype="numeric", ensure_all_finite=False
             )
-        return make_problem(
-            X, check_finite=looks_for_nan(), remedy="call sklearn.set_config(assume_finite=True)"
-        )
+        weights = None
+        if sample_weight is not None:
+            weights = check_weights("sample_weight", sample_weight, np.shape(X)[0])
+        return nonnegative_problem(X, weights)
 
     def _check_arguments(self) -> None:
         solvers = tuple(dict.fromkeys(("cd", "mu", *NMF_SOLVERS)))
         check_choice("solver", self.solver, solvers)
-        if self.init is not None:
-            check_choice("init", self.init, (*INITS, "custom"))
-        check_number("l1_ratio", self.l1_ratio, low=0.0, high=1.0)
-        check_nonnegative("tol", self.tol)
-        check_integer("max_iter", self.max_iter, low=1)
-        check_nonnegative("alpha_W", self.alpha_W)
-        if self.alpha_H != "same":
-            check_nonnegative("alpha_H", self.alpha_H)
-        if self.n_components not in (None, "auto"):
-            check_integer("n_components", self.n_components, low=1)
+        self._check_shared_arguments()
         if self.solver == "cd" and check_loss(self.beta_loss) != 2.0:
             raise ValueError(
                 f"beta_loss={shown(self.beta_loss)} needs solver='mu' or 'auto', got solver='cd', which is "
@@ -282,30 +236,26 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             warnings.warn("W and H are used with init='custom' alone.", RuntimeWarning, stacklevel=3)
         return None, None
 
-    def _rank(self, n_features: int, W: Any, H: Any) -> int:
-        if self.n_components == "auto" and H is not None:
-            return int(H.shape[0])
-        return n_features if self.n_components in (None, "auto") else int(self.n_components)
-
-    def _options(self, shape: tuple[int, int], hold: tuple[bool, bool] = (False, False)) -> Options:
-        """Turn arguments into options; penalties grow with the data, as in scikit-learn."""
+    def _options(
+        self,
+        shape: tuple[int, int],
+        weights: npt.NDArray[np.float64] | None = None,
+        hold: tuple[bool, bool] = (False, False),
+    ) -> Options:
+        """Turn arguments into options; a sample counts as its weight says for the penalty of H too."""
         m, n = shape
-        alpha_W = float(self.alpha_W)
-        alpha_H = alpha_W if self.alpha_H == "same" else float(self.alpha_H)
-        scaled = n * alpha_W, m * alpha_H
-        ratio = float(self.l1_ratio)
-        # As in scikit-learn None is NumPy's global generator, so that numpy.random.seed has its effect.
-        state = check_random_state(None) if self.random_state is None else self.random_state
+        samples = m if weights is None else float(weights.sum())
+        l1, l2 = self._absolute_penalties((samples, n))
         beta = check_loss(self.beta_loss)
         options = Options(
             beta=beta,
             solver="auto" if self.solver == "cd" else self.solver,
-            l1=(scaled[0] * ratio, scaled[1] * ratio),
-            l2=(scaled[0] * (1.0 - ratio), scaled[1] * (1.0 - ratio)),
+            l1=l1,
+            l2=l2,
             hold=hold,
             tol=float(self.tol),
             max_iter=int(self.max_iter),
-            seed=random_key(state),
+            seed=self._key(),
             callback=as_core_callback(self._callback()),
         )
         return find_solver(options, masked=False, instead="auto" if beta == 2.0 else None)[1]
@@ -340,15 +290,3 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         if message is not None:
             text = message.replace("result.report", "report_")
             warnings.warn(f"{type(self).__name__}: {text}", ConvergenceWarning, stacklevel=3)
-
-    @property
-    def _n_features_out(self) -> int:
-        """Number of columns of what `transform` returns; for `get_feature_names_out`."""
-        return int(self.components_.shape[0])
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.positive_only = True
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

@@ -7,14 +7,12 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from corange import _core
-from corange._nmf._problem import make_problem
 from corange._operators import as_stored
 from corange._report import NMFReport
 from corange._rows import adjoint_product
 from corange._separable import SEPARABLE_METHODS, separate
 from corange._validation import check_choice, check_integer, check_rank
-from corange.estimators._base import looks_for_nan
-from corange.estimators._nonnegative import NonnegativeTransformer
+from corange.estimators._nonnegative import NonnegativeTransformer, nonnegative_problem
 
 __all__ = ["SeparableNMF"]
 
@@ -68,28 +66,6 @@ class SeparableNMF(NonnegativeTransformer):
         self.n_components = n_components
         self.method = method
 
-    def fit(self, X: Any, y: object = None) -> "SeparableNMF":
-        """Choose the components.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
-            Nonnegative.
-        y : Ignored
-
-        Returns
-        -------
-        SeparableNMF
-            The fitted estimator itself.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `corange.separable_nmf`.
-        """
-        self.fit_transform(X)
-        return self
-
     def fit_transform(self, X: Any, y: object = None) -> Array:
         """Choose the components and return the weights of X.
 
@@ -105,12 +81,12 @@ class SeparableNMF(NonnegativeTransformer):
         Raises
         ------
         TypeError, ValueError
-            As `fit`.
+            As `corange.separable_nmf`.
         """
         check_integer("n_components", self.n_components, low=1)
         method = check_choice("method", self.method, SEPARABLE_METHODS)
         X = self._validated(X, reset=True)
-        problem = make_problem(X, check_finite=looks_for_nan())
+        problem = nonnegative_problem(X)
         rank = check_rank(self.n_components, problem.matrix.shape, name="n_components", stacklevel=3)
         stored = as_stored(X, argument_name="X", check_finite=False).transpose()
         result = separate(stored, rank, method, problem.matrix.description)
@@ -140,7 +116,7 @@ class SeparableNMF(NonnegativeTransformer):
         """
         check_is_fitted(self)
         X = self._validated(X, reset=False)
-        matrix = make_problem(X, check_finite=looks_for_nan()).matrix
+        matrix = nonnegative_problem(X).matrix
         exponent = int(np.frexp(self.components_.max(initial=0.0))[1])
         right = np.ascontiguousarray(np.ldexp(self.components_, -exponent).T, dtype=matrix.dtype)
         cross = np.empty((matrix.shape[0], right.shape[1]), matrix.dtype)

@@ -50,11 +50,12 @@ inline constexpr double kStandstillPart = 0.01;
 template <class T>
 class NmfDriver {
  public:
-  NmfDriver(const LinearOperator& x, detail::FactorView<T> w, detail::FactorView<T> h, const NmfOptions& options)
+  /// `scan` is that of x.
+  NmfDriver(const LinearOperator& x, const Scan& scan, detail::FactorView<T> w, detail::FactorView<T> h,
+            const NmfOptions& options)
       : options_(options), out_w_(w), out_h_(h), start_(std::chrono::steady_clock::now()) {
     if (w.rows != x.rows() || h.rows != x.cols() || w.cols != h.cols || w.cols < 1)
       throw InvalidArgument("nmf: W must be m x k and H n x k for an m x n matrix");
-    const Scan scan = x.scan();
     if (!scan.known && !options.sum_squares) throw InvalidArgument("nmf: the norm of X must be known");
     exponent_ = scan.max_abs > 0 ? (scan.exponent >= 0 ? scan.exponent : scan.exponent - 1) / 2 : 0;
     squares_ = options.sum_squares ? std::ldexp(*options.sum_squares, -4 * exponent_)
@@ -62,29 +63,91 @@ class NmfDriver {
     x_ = std::make_unique<CountingOperator>(x.view(false, std::ldexp(1.0, -2 * exponent_)));
     for (NmfPenalty* p : {&options_.w, &options_.h})
       p->l1 = std::ldexp(p->l1, -3 * exponent_), p->l2 = std::ldexp(p->l2, -2 * exponent_);
-    product_ = Block<T>(std::max(w.rows, h.rows), w.cols);
     w_ = take(w), h_ = take(h);
+    gram_w_ = gram<T>(w_.next.view()), gram_h_ = gram<T>(h_.next.view());
+    report_.norm_fro = std::ldexp(std::sqrt(squares_), 2 * exponent_);
   }
 
   NmfReport run() {
-    report_.norm_fro = std::ldexp(std::sqrt(squares_), 2 * exponent_);
-    gram_w_ = gram<T>(w_.next.view()), gram_h_ = gram<T>(h_.next.view());
-    if (squares_ == 0 && !options_.hold_w && !options_.hold_h)
-      nothing();
-    else if (options_.hold_w || options_.hold_h)
+    if (options_.hold_w || options_.hold_h) {
       one_factor();
-    else
-      iterate();
+      return deliver();
+    }
+    begin();
+    for (Index i = 1; running() && i <= options_.max_iterations; ++i) {
+      improve_w(multiply_data(true), i);
+      improve_h(multiply_data(false), i);
+    }
+    return finish();
+  }
+
+  // ---- the steps of run(), for many starts that share their products (starts.hpp)
+
+  /// Before the first iteration.
+  void begin() {
+    if (squares_ == 0) return nothing();
+    choose();
+    for (Factor* f : {&w_, &h_}) convert(BlockView<const T>(f->next.view()), f->last);
+  }
+  bool running() const { return report_.stopped.empty(); }
+  const CountingOperator& data() const { return *x_; }
+  /// What X or X' is multiplied with next.
+  BlockView<const T> right(bool for_w) const { return for_w ? h_.next.view() : w_.next.view(); }
+  /// The objective of the best factors so far, in units of the scaled data; and in the user's.
+  double best() const { return best_; }
+  double in_units(double objective) const { return std::ldexp(objective, 4 * exponent_); }
+  const NmfReport& report() const { return report_; }
+  /// No more iterations, and why.
+  void stop(const std::string& reason) { report_.stopped = reason; }
+
+  /// The first half of an iteration, F = X H.
+  void improve_w(BlockView<const T> f, Index iteration) {
+    w_sums_ = half_step(true, iteration, f);
+    w_sums_.linear = extrapolate<T>(w_.next.view(), w_.last, momentum_.beta(), options_.w);
+    gram_w_ = gram<T>(w_.next.view());
+  }
+
+  /// The second half, F = X'W, and what follows from the new objective.
+  void improve_h(BlockView<const T> f, Index iteration) {
+    const HalfStep h = half_step(false, iteration, f);
+    gram_h_ = gram<T>(h_.next.view());
+    const double objective = objective_of(h.cross, w_sums_.linear + h.linear);
+    const double gradient = std::sqrt(w_sums_.gradient + h.gradient);
+    if (iteration == 1) first_gradient_ = gradient;
+    if (iteration > 1 && objective > best_ + rounding() * squares_) return step_back(iteration, gradient);
+    const bool slow = best_ - objective < detail::kSlowPart * objective;
+    best_ = std::min(best_, objective);
+    record(iteration, objective, gradient);
+    extrapolate<T>(h_.next.view(), h_.last, momentum_.beta(), options_.h);
+    momentum_.accepted();
+    if (slow) leave_admm();
+    if (momentum_.beta() > 0) gram_h_ = gram<T>(h_.next.view());
+    revive();
+  }
+
+  /// After the last iteration: the best H, W for it, and the report.
+  NmfReport finish() {
+    if (running()) report_.stopped = "max_iterations";
+    if (squares_ > 0) {
+      convert(BlockView<const T>(h_.last), h_.next.view());
+      balance();
+      conclude(solve_exactly(true));
+      report_.converged = report_.stopped == "converged";
+    }
+    return deliver();
+  }
+
+ private:
+  NmfReport deliver() {
     report_.passes = x_->passes();
     report_.products = x_->products();
-    report_.objective = std::ldexp(report_.objective, 4 * exponent_);
+    report_.objective = in_units(report_.objective);
     report_.seconds = elapsed();
-    for (NmfProgress& p : report_.history) p.objective = std::ldexp(p.objective, 4 * exponent_);
+    for (NmfProgress& p : report_.history) p.objective = in_units(p.objective);
     give(w_, out_w_), give(h_, out_h_);
     return std::move(report_);
   }
 
- private:
   /// A factor: the point that steps start from, the last one that was accepted, in the caller's memory, and the dual.
   struct Factor {
     Block<T> next;
@@ -110,7 +173,7 @@ class NmfDriver {
 
   void nothing() {
     w_.next.set_zero(), h_.next.set_zero();
-    report_.method = "X is zero", report_.stopped = "converged", report_.converged = true;
+    report_.method = "X is zero", report_.stopped = "converged", report_.converged = true, best_ = 0;
   }
 
   /// The convex problem that is left when one factor is held.
@@ -132,7 +195,10 @@ class NmfDriver {
     }
   }
 
-  BlockView<T> rows_of_product(const Factor& factor) { return product_.view().middle_rows(0, factor.next.rows()); }
+  BlockView<T> rows_of_product(const Factor& factor) {
+    if (product_.rows() == 0) product_ = Block<T>(std::max(w_.next.rows(), h_.next.rows()), w_.next.cols());
+    return product_.view().middle_rows(0, factor.next.rows());
+  }
 
   /// F = X H or X'W.
   BlockView<T> multiply_data(bool for_w) {
@@ -150,11 +216,10 @@ class NmfDriver {
     return s.cross;
   }
 
-  HalfStep half_step(bool for_w, Index iteration) {
+  HalfStep half_step(bool for_w, Index iteration, BlockView<const T> f) {
     Factor& y = for_w ? w_ : h_;
     const SmallMatrix& g = for_w ? gram_h_ : gram_w_;
     const NmfPenalty& penalty = for_w ? options_.w : options_.h;
-    const BlockView<T> f = multiply_data(for_w);
     if (solver_ == NmfSolver::bpp) return nnls_half_step<T>(g, f, y.next.view(), penalty);
     if (solver_ == NmfSolver::admm) return admm_half_step<T>(g, f, y.next.view(), y.dual.view(), penalty, iteration == 1);
     return hals_half_step<T>(g, f, y.next.view(), penalty, sweeps(for_w));
@@ -170,18 +235,7 @@ class NmfDriver {
     return 1 + static_cast<Index>(0.5 * (1 + (x_->entries() + other * k) / (mine * k + mine)));
   }
 
-  void iterate() {
-    begin();
-    for (Factor* f : {&w_, &h_}) convert(BlockView<const T>(f->next.view()), f->last);
-    report_.stopped = "max_iterations";
-    for (Index i = 1; i <= options_.max_iterations && report_.stopped == "max_iterations"; ++i) advance(i);
-    convert(BlockView<const T>(h_.last), h_.next.view());
-    balance();
-    conclude(solve_exactly(true));
-    report_.converged = report_.stopped == "converged";
-  }
-
-  void begin() {
+  void choose() {
     solver_ = options_.solver;
     momentum_ = Momentum(options_.extrapolate && solver_ != NmfSolver::admm);
     report_.method = solver_ == NmfSolver::hals  ? "accelerated HALS"
@@ -190,27 +244,6 @@ class NmfDriver {
     if (momentum_.beta() > 0) report_.method += ", extrapolated";
     if (solver_ != NmfSolver::admm) return;
     for (Factor* f : {&w_, &h_}) f->dual = Block<T>(f->next.rows(), f->next.cols());
-  }
-
-  /// One iteration: both half-steps, and what follows from the new objective.
-  void advance(Index iteration) {
-    const HalfStep w = half_step(true, iteration);
-    const double linear = extrapolate<T>(w_.next.view(), w_.last, momentum_.beta(), options_.w);
-    gram_w_ = gram<T>(w_.next.view());
-    const HalfStep h = half_step(false, iteration);
-    gram_h_ = gram<T>(h_.next.view());
-    const double objective = objective_of(h.cross, linear + h.linear);
-    const double gradient = std::sqrt(w.gradient + h.gradient);
-    if (iteration == 1) first_gradient_ = gradient;
-    if (iteration > 1 && objective > best_ + rounding() * squares_) return step_back(iteration, gradient);
-    const bool slow = best_ - objective < detail::kSlowPart * objective;
-    best_ = std::min(best_, objective);
-    record(iteration, objective, gradient);
-    extrapolate<T>(h_.next.view(), h_.last, momentum_.beta(), options_.h);
-    momentum_.accepted();
-    if (slow) leave_admm();
-    if (momentum_.beta() > 0) gram_h_ = gram<T>(h_.next.view());
-    revive();
   }
 
   /// The objective rose: from the last accepted H, with less momentum; ADMM has done what it can.
@@ -246,7 +279,7 @@ class NmfDriver {
     report_.gradient = first_gradient_ > 0 ? gradient / first_gradient_ : 0.0;
     report_.history.push_back({iteration, objective, report_.gradient, elapsed()});
     NmfProgress progress = report_.history.back();
-    progress.objective = std::ldexp(objective, 4 * exponent_);
+    progress.objective = in_units(objective);
     if (options_.callback && options_.callback(progress)) {
       report_.stopped = "callback";
     } else if (options_.tol > 0 && (report_.gradient <= options_.tol || stands_still())) {
@@ -332,13 +365,14 @@ class NmfDriver {
   SmallMatrix gram_w_, gram_h_;
   NmfSolver solver_ = NmfSolver::hals;
   Momentum momentum_{false};
+  HalfStep w_sums_;  // of the first half of an iteration
   NmfReport report_;
 };
 
 /// Factors X, from W and H and into them.
 template <class T>
 NmfReport nmf(const LinearOperator& x, detail::FactorView<T> w, detail::FactorView<T> h, const NmfOptions& options) {
-  return NmfDriver<T>(x, w, h, options).run();
+  return NmfDriver<T>(x, x.scan(), w, h, options).run();
 }
 
 }  // namespace corange

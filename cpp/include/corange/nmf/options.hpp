@@ -41,6 +41,7 @@ struct NmfReport {
   double gradient = 0;   // projected, relative to the first one
   double seconds = 0;
   std::vector<NmfProgress> history;
+  std::vector<double> starts;  // objective that each of many starts came to
 };
 
 }  // namespace corange
