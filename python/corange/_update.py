@@ -66,10 +66,11 @@ def update_svd(
         ``"extended"``, ``"extended-gkl"`` and ``"extended-rpi"`` are the same three by the extended
         decomposition, whose cost does not depend on m and n (nor on what the rows have of zeros), apart from
         multiplying out the result. ``"brand"`` takes the exact one a row (or pair) at a time. ``"auto"``
-        takes active coordinates of sparse data while they are fewer than n / 2, and random directions for
-        batches larger than rank + 32 (at least 128).
+        takes active coordinates of sparse data while they are fewer than n / 2, and for batches larger than
+        rank + 32 (at least 128) reduces the rows to `size` directions by one step of subspace iteration from
+        the triplets so far and a random block.
     size : int, optional
-        Directions of the reduced methods; half the rank by default, at least 16.
+        Directions of the reduced methods; two thirds of the rank by default, at least 16.
     rounds : int, default=1
         Rounds of the power method of "yamazaki" and "extended-rpi".
     random_state : None, int, Generator or RandomState, default=None

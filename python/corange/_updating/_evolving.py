@@ -19,6 +19,7 @@ from corange._updating._reduction import (
     all_directions,
     lanczos_directions,
     power_directions,
+    warm_directions,
 )
 from corange._updating._residual import ActiveResidual, DenseResidual, Residual
 
@@ -32,6 +33,8 @@ _EPS = float(np.finfo(np.float64).eps)
 _REFRESH = 1000
 # Columns of a low-rank change that are handled together.
 _PIECE = 64
+# Times as many rows as columns from which an orthogonal factor beforehand pays.
+_TALL = 2
 # Smallest eigenvalue of the Gram matrix of what is left of a basis that may be inverted.
 _WORTH_INVERTING = 1e-4
 
@@ -243,7 +246,7 @@ class EvolvingSVD:
             # Active coordinates cost 4 a k (k + s) flops and a decomposition, dense ones 4 n k (k + s).
             sparse = rows.is_sparse and 2 * rows.active() + k < n
         wanted = {
-            "auto": "exact" if s <= max(k + 32, 128) else "power",
+            "auto": "exact" if s <= max(k + 32, 128) else "warm",
             "vecharynski-saad": "lanczos",
             "extended-gkl": "lanczos",
             "yamazaki": "power",
@@ -253,16 +256,18 @@ class EvolvingSVD:
 
     def _reduce(self, residual: Residual, reduction: str) -> Directions:
         s = min(residual.shape)
-        size = min(s, max(self.s.size // 2, 16) if self.size is None else self.size)
+        size = min(s, max(2 * self.s.size // 3, 16) if self.size is None else self.size)
         if reduction == "exact":
             return all_directions(residual)
         if reduction == "lanczos":
             return lanczos_directions(residual, size, self.seed, self.updates)
+        if reduction == "warm":
+            return warm_directions(residual, size, self.seed, self.updates)
         return power_directions(residual, size, self.rounds, self.seed, self.updates)
 
     def _truncate(self, M: Doubles, lost: float, direction: str) -> tuple[Doubles, Doubles]:
         """Decompose the small matrix, keep what the rank allows, and book what is cut off."""
-        F, values, Gt = np.linalg.svd(M, full_matrices=False)
+        F, values, Gt = _small_svd(M)
         sound = values > max(M.shape) * _EPS * values[0]
         keep = max(1, min(self.rank, int(sound.sum())))
         self.s = values[:keep]
@@ -299,6 +304,17 @@ class EvolvingSVD:
         self.since_refresh += 1
         if self.since_refresh >= _REFRESH:
             self.refresh()
+
+
+def _small_svd(M: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+    """Decompose a matrix, by its orthogonal factor first where it is tall: that is done in products."""
+    if M.shape[0] < _TALL * M.shape[1]:
+        F, values, Gt = np.linalg.svd(M, full_matrices=False)
+        return F, values, Gt
+    Q = np.empty_like(M)
+    triangle = _core.orthonormal_factor(M, Q)
+    F, values, Gt = np.linalg.svd(triangle)
+    return product(Q, F), values, Gt
 
 
 def _with_columns(X: Array, wanted: int) -> Array:

@@ -20,6 +20,8 @@ _EPS = float(np.finfo(np.float64).eps)
 _LOSS = 1e-10
 # Entries up to which SciPy multiplies sooner than threads are woken.
 _FEW = 5000
+# How many times fewer the entries must be than columns for sorting them to beat a table of all columns.
+_SORTED_SOONER = 32
 
 
 class ActiveResidual:
@@ -42,7 +44,7 @@ class ActiveResidual:
 
     def __init__(self, basis: ExtendedBasis, rows: Any) -> None:
         self.basis = basis
-        self.active, local = np.unique(rows.indices, return_inverse=True)
+        self.active, local = _used(rows.indices, basis.shape[0])
         shape = (rows.shape[0], self.active.size)
         self._rows = scipy.sparse.csr_array((rows.data, local, rows.indptr), shape=shape)
         self._operator = as_operator(self._rows, check_finite=False) if rows.nnz > _FEW else None
@@ -92,8 +94,8 @@ class ActiveResidual:
     def join(self, Q: Doubles, old: Doubles, new: Doubles) -> None:
         """Let the basis become ``V @ old + Q @ new``, Q being directions in these coordinates."""
         outside = self._unroot @ Q[self.active.size :]
-        rows = product(self._known, old) + product(Q[: self.active.size], new)
-        self.basis.change(self.active, rows, old - outside @ new)
+        parts = [(self._known, old), (Q[: self.active.size], new)]
+        self.basis.change(self.active, parts, old - outside @ new)
 
     def _image(self, X: Doubles) -> Doubles:
         if self._operator is None:
@@ -102,6 +104,18 @@ class ActiveResidual:
         out = np.empty((self._rows.shape[0], X.shape[1]))
         self._operator.apply(np.ascontiguousarray(X), out)
         return out
+
+
+def _used(indices: npt.NDArray[Any], size: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+    """Find which numbers below `size` occur, and their places among those: by sorting where they are few."""
+    if indices.size * _SORTED_SOONER < size:
+        used, local = np.unique(indices, return_inverse=True)
+        return used.astype(np.int64, copy=False), local
+    places = np.zeros(size, np.int64)
+    places[indices] = 1
+    used = np.flatnonzero(places)
+    places[used] = np.arange(used.size)
+    return used, places[indices]
 
 
 class DenseResidual:
