@@ -8,9 +8,9 @@ import numpy.typing as npt
 import scipy.sparse
 
 from corange._random import RandomState, random_key
-from corange._report import Drift, UpdateReport
+from corange._report import UpdateReport
 from corange._results import SVDResult
-from corange._updating import EvolvingSVD
+from corange._updating import EvolvingSVD, first_drift
 from corange._updating._blocks import Block, as_block
 from corange._validation import check_boolean, check_choice, check_integer, check_optional_integer, shown
 
@@ -220,7 +220,7 @@ def _state(
     if isinstance(report, UpdateReport):
         drift, updates = report.drift, report.updates
     else:
-        drift, updates = _first_drift(result), 0
+        drift, updates = first_drift(result), 0
     state = EvolvingSVD(
         result.U,
         result.s,
@@ -234,14 +234,6 @@ def _state(
     )
     state.updates = updates
     return state
-
-
-def _first_drift(result: SVDResult) -> Drift:
-    """Find what the first SVD left out; unknown (nan) unless its report tells the error."""
-    lost = result.report.error * result.report.norm_fro
-    if np.isnan(lost):
-        return Drift(np.nan, np.nan, np.nan, np.nan)
-    return Drift().after(lost, min(lost, float(result.s[-1])), "")
 
 
 def _pieces(block: Block, method: str) -> list[Block]:

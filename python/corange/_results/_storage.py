@@ -2,13 +2,14 @@
 
 import importlib
 import os
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-__all__ = ["File", "is_saved_result", "load", "save_arrays"]
+__all__ = ["File", "is_saved_result", "load", "replace_arrays", "save_arrays"]
 
 File = str | os.PathLike[str] | IO[bytes]
 
@@ -37,6 +38,34 @@ _HOMES = {
 def save_arrays(path: File, kind: str, **arrays: Any) -> None:
     """Write arrays as `load` reads them; `kind` names the class that they make."""
     np.savez(path, format=np.array(_FORMAT), kind=np.array(kind), **arrays)
+
+
+def replace_arrays(path: str | os.PathLike[str], kind: str, **arrays: Any) -> None:
+    """Write arrays so that, killed at any moment, the file is the old one or the new one."""
+    target = Path(path)
+    if target.suffix != ".npz":
+        target = target.with_name(target.name + ".npz")
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            save_arrays(file, kind, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last; where folders cannot be opened there is nothing to do."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def load(path: File) -> Any:

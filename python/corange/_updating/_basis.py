@@ -67,6 +67,10 @@ class ExtendedBasis:
         """All rows of the product, a new array: O(n k**2) flops."""
         return multiply(self.tall, self.inner)
 
+    def leading(self, count: int) -> Array:
+        """Take the leading columns of the product, a new array: O(n k count) flops."""
+        return multiply(self.tall, np.ascontiguousarray(self.inner[:, :count]))
+
     def flush(self) -> None:
         """Multiply out: the columns stay what they are, `inner` becomes the identity."""
         if not self.is_flat:

@@ -23,7 +23,7 @@ from corange._updating._reduction import (
 )
 from corange._updating._residual import ActiveResidual, DenseResidual, Residual
 
-__all__ = ["EvolvingSVD"]
+__all__ = ["EvolvingSVD", "first_drift"]
 
 Array = npt.NDArray[Any]
 Doubles = npt.NDArray[np.float64]
@@ -80,6 +80,8 @@ class EvolvingSVD:
         self.drift = Drift() if drift is None else drift
         self.updates = 0
         self.since_refresh = 0
+        self.shown: dict[str, Any] | None = None  # what an estimator made of this state
+        self.seconds = 0.0
 
     @property
     def flushes(self) -> int:
@@ -145,10 +147,11 @@ class EvolvingSVD:
         s[: self.s.size] = self.s[:rank]
         U, V = (_with_columns(X, rank) for X in (U, V))
         signs = paired_signs(U, V)
-        report = self.report(s, U.shape[0], started, task)
+        seconds = 0.0 if started is None else time.perf_counter() - started
+        report = self.report(s, U.shape[0], seconds, task)
         return SVDResult(U * signs, s.astype(V.dtype), (V * signs).T, report=report)
 
-    def report(self, s: Doubles, m: int, started: float | None, task: str) -> UpdateReport:
+    def report(self, s: Doubles, m: int, seconds: float, task: str) -> UpdateReport:
         """Tell of the singular values that are used, and of m rows."""
         n = self.right.shape[0]
         norm = float(np.hypot(frobenius_norm(s), np.sqrt(self.drift.lost_square)))
@@ -167,7 +170,7 @@ class EvolvingSVD:
             restarts=0,
             block_size=0,
             max_basis=self.s.size,
-            seconds=0.0 if started is None else time.perf_counter() - started,
+            seconds=seconds,
             residuals=np.empty(0),
             scale=float(s.max(initial=0.0)),
             norm_fro=norm,
@@ -256,7 +259,7 @@ class EvolvingSVD:
 
     def _reduce(self, residual: Residual, reduction: str) -> Directions:
         s = min(residual.shape)
-        size = min(s, max(2 * self.s.size // 3, 16) if self.size is None else self.size)
+        size = min(s, max(2 * self.rank // 3, 16) if self.size is None else self.size)
         if reduction == "exact":
             return all_directions(residual)
         if reduction == "lanczos":
@@ -304,6 +307,14 @@ class EvolvingSVD:
         self.since_refresh += 1
         if self.since_refresh >= _REFRESH:
             self.refresh()
+
+
+def first_drift(result: SVDResult) -> Drift:
+    """Find what a first SVD left out; unknown (nan) unless its report tells the error."""
+    lost = result.report.error * result.report.norm_fro
+    if np.isnan(lost):
+        return Drift(np.nan, np.nan, np.nan, np.nan)
+    return Drift().after(lost, min(lost, float(result.s[-1])), "")
 
 
 def _small_svd(M: Doubles) -> tuple[Doubles, Doubles, Doubles]:
