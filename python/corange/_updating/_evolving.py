@@ -33,8 +33,8 @@ _EPS = float(np.finfo(np.float64).eps)
 _REFRESH = 1000
 # Columns of a low-rank change that are handled together.
 _PIECE = 64
-# Times as many rows as columns from which an orthogonal factor beforehand pays.
-_TALL = 2
+# Times as many rows as columns from which a Gram matrix pays, and the largest ratio of values for which it may.
+_TALL, _ONE_SIZE = 2, 32.0
 # Smallest eigenvalue of the Gram matrix of what is left of a basis that may be inverted.
 _WORTH_INVERTING = 1e-4
 
@@ -236,7 +236,7 @@ class EvolvingSVD:
             found = self._reduce(residual, reduction)
             if residual.is_safe(found.Q):
                 return residual, found
-        residual = DenseResidual(basis, rows.matrix)
+        residual = DenseResidual(basis, rows)
         return residual, self._reduce(residual, reduction)
 
     def _choose(self, rows: Block, basis: ExtendedBasis, reduction: str | None) -> tuple[bool, str]:
@@ -265,12 +265,13 @@ class EvolvingSVD:
         if reduction == "lanczos":
             return lanczos_directions(residual, size, self.seed, self.updates)
         if reduction == "warm":
-            return warm_directions(residual, size, self.seed, self.updates)
+            rounds = int(isinstance(residual, DenseResidual))  # products are the smaller part of the work
+            return warm_directions(residual, size, rounds, self.seed, self.updates)
         return power_directions(residual, size, self.rounds, self.seed, self.updates)
 
     def _truncate(self, M: Doubles, lost: float, direction: str) -> tuple[Doubles, Doubles]:
         """Decompose the small matrix, keep what the rank allows, and book what is cut off."""
-        F, values, Gt = _small_svd(M)
+        F, values, Gt = _small_svd(M, self.rank)
         sound = values > max(M.shape) * _EPS * values[0]
         keep = max(1, min(self.rank, int(sound.sum())))
         self.s = values[:keep]
@@ -317,15 +318,22 @@ def first_drift(result: SVDResult) -> Drift:
     return Drift().after(lost, min(lost, float(result.s[-1])), "")
 
 
-def _small_svd(M: Doubles) -> tuple[Doubles, Doubles, Doubles]:
-    """Decompose a matrix, by its orthogonal factor first where it is tall: that is done in products."""
-    if M.shape[0] < _TALL * M.shape[1]:
-        F, values, Gt = np.linalg.svd(M, full_matrices=False)
-        return F, values, Gt
-    Q = np.empty_like(M)
-    triangle = _core.orthonormal_factor(M, Q)
-    F, values, Gt = np.linalg.svd(triangle)
-    return product(Q, F), values, Gt
+def _small_svd(M: Doubles, rank: int) -> tuple[Doubles, Doubles, Doubles]:
+    """Decompose a matrix; by its Gram matrix where it is tall and the values to keep are of one size.
+
+    The Gram matrix squares their ratio, which costs as many digits; it needs products alone, and no threads of
+    another library that would compete with the core's.
+    """
+    if M.shape[0] >= _TALL * M.shape[1]:
+        squares, G = _core.small_eigh(adjoint(M, M))
+        values, G = np.sqrt(np.maximum(squares[::-1], 0.0)), np.ascontiguousarray(G[:, ::-1])
+        keep = min(rank, values.size)
+        if values[keep - 1] * _ONE_SIZE >= values[0]:
+            F = np.zeros((M.shape[0], values.size))
+            F[:, :keep] = product(M, G[:, :keep] / values[:keep])
+            return F, values, G.T
+    F, values, Gt = np.linalg.svd(M, full_matrices=False)
+    return F, values, Gt
 
 
 def _with_columns(X: Array, wanted: int) -> Array:

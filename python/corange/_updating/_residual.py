@@ -6,9 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from corange._operators import Matrix, as_operator
+from corange import _core
+from corange._operators import as_operator
 from corange._single_pass import basis as orthonormal
 from corange._updating._basis import ExtendedBasis, adjoint, product
+from corange._updating._blocks import Block
 
 __all__ = ["ActiveResidual", "DenseResidual", "Residual"]
 
@@ -51,7 +53,7 @@ class ActiveResidual:
         self._known = basis.take(self.active)
         self.coordinates = self._image(self._known).T
         k = basis.shape[1]
-        values, vectors = np.linalg.eigh(np.eye(k) - adjoint(self._known, self._known))
+        values, vectors = _core.small_eigh(np.eye(k) - adjoint(self._known, self._known))
         roots = np.sqrt(np.maximum(values, 2 * _EPS))
         self._root, self._unroot = (vectors * roots).T, vectors / roots
         self.shape = (self.active.size + k, rows.shape[0])
@@ -125,24 +127,22 @@ class DenseResidual:
     ----------
     basis : ExtendedBasis
         V, of shape (n, k); it is multiplied out.
-    rows : Matrix
+    rows : Block
         E, of shape (s, n).
     """
 
     floor = 1e-13
 
-    def __init__(self, basis: ExtendedBasis, rows: Matrix) -> None:
+    def __init__(self, basis: ExtendedBasis, rows: Block) -> None:
         basis.flush()
-        self.basis, self._rows = basis, rows
+        self.basis, self._block, self._rows = basis, rows, rows.matrix
         self._V = basis.tall.astype(np.float64, copy=False)
         self.coordinates = self._image(self._V).T
         self.shape = (rows.shape[1], rows.shape[0])
 
     def norms(self) -> Doubles:
         """Norms of the rows of E."""
-        squares = np.square(self.apply(np.eye(self.shape[1]))).sum(axis=0)
-        norms: Doubles = np.sqrt(squares + np.square(self.coordinates).sum(axis=0))
-        return norms
+        return self._block.norms()
 
     def apply(self, P: Doubles) -> Doubles:
         """Multiply the residuals, as columns, with a block."""

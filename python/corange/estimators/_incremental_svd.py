@@ -86,9 +86,10 @@ class IncrementalSVD(SpectralTransformer):
     k + 32 rows (or 128) is an exact update of what was kept, which costs about 4 n (k + s)**2 flops for s rows.
     One of more rows is reduced to 2 k / 3 directions, by one step of subspace iteration from the triplets so
     far and a random block: about 8 n k**2 flops. Sparse rows without `center` cost this with the columns that
-    have entries in the place of n. A first batch of more than one piece is decomposed by `corange.svd`. The
-    mean b of m new rows and the mean of n old ones differ by what one more row holds,
-    ``sqrt(n m / (n + m)) (mean - b)`` [1]_. Attributes are computed when they are read.
+    have entries in the place of n. A first batch of more than one piece is decomposed by `corange.svd`.
+    Scatter about the mean of all rows is that of the m new rows about their mean b, that of the n old ones and
+    ``n m / (n + m) d d'`` with ``d = b - mean`` [1]_: of new rows minus ``b - sqrt(n / (n + m)) d``. Attributes
+    are computed when they are read.
 
     References
     ----------
@@ -309,14 +310,9 @@ class IncrementalSVD(SpectralTransformer):
         m, old = part.shape[0], self.weight_
         mean = np.asarray(part.matrix.operator.column_means(), dtype=np.float64)
         shift = mean - self.mean_
-        if not self.center:
-            self._state.append_rows(part)
-        else:
-            if m > 1:
-                self._state.append_rows(part.centered(mean))
-            if old > 0:
-                between = np.sqrt(old / (old + m) * m) * shift
-                self._state.append_rows(as_block(between[np.newaxis], "X", check_finite=False))
+        if self.center:  # by what gives them the scatter about the new mean, and the former rows theirs
+            part = part.centered(mean - np.sqrt(old / (old + m)) * shift)
+        self._state.append_rows(part)
         self.mean_ = self.mean_ + shift * (m / (old + m))
         self.weight_ = old + m
         self.n_samples_seen_ += m
