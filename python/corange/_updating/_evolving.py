@@ -328,7 +328,7 @@ def _small_svd(M: Doubles, rank: int) -> tuple[Doubles, Doubles, Doubles]:
         squares, G = _core.small_eigh(adjoint(M, M))
         values, G = np.sqrt(np.maximum(squares[::-1], 0.0)), np.ascontiguousarray(G[:, ::-1])
         keep = min(rank, values.size)
-        if values[keep - 1] * _ONE_SIZE >= values[0]:
+        if 0 < values[0] <= _ONE_SIZE * values[keep - 1]:
             F = np.zeros((M.shape[0], values.size))
             F[:, :keep] = product(M, G[:, :keep] / values[:keep])
             return F, values, G.T
