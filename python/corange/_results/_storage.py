@@ -2,14 +2,14 @@
 
 import importlib
 import os
-import tempfile
+import secrets
 import zipfile
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-__all__ = ["File", "is_saved_result", "load", "replace_arrays", "save_arrays"]
+__all__ = ["File", "is_saved_result", "load", "save_arrays"]
 
 File = str | os.PathLike[str] | IO[bytes]
 
@@ -36,24 +36,25 @@ _HOMES = {
 
 
 def save_arrays(path: File, kind: str, **arrays: Any) -> None:
-    """Write arrays as `load` reads them; `kind` names the class that they make."""
-    np.savez(path, format=np.array(_FORMAT), kind=np.array(kind), **arrays)
+    """Write arrays as `load` reads them; `kind` names the class that they make.
 
-
-def replace_arrays(path: str | os.PathLike[str], kind: str, **arrays: Any) -> None:
-    """Write arrays so that, killed at any moment, the file is the old one or the new one."""
-    target = Path(path)
-    if target.suffix != ".npz":
-        target = target.with_name(target.name + ".npz")
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
+    A file with a name is replaced in one step: killed at any moment, it is the old one or the new one.
+    """
+    arrays = {"format": np.array(_FORMAT), "kind": np.array(kind), **arrays}
+    if not isinstance(path, (str, os.PathLike)):
+        np.savez(path, **arrays)
+        return
+    name = os.fspath(path)
+    target = Path(name if name.endswith(".npz") else name + ".npz").resolve()
+    part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
-            save_arrays(file, kind, **arrays)
+        with part.open("xb") as file:
+            np.savez(file, **arrays)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(target)
+        part.replace(target)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
     _sync_folder(target.parent)
 

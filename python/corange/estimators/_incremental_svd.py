@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from corange._random import RandomState, random_key
 from corange._report import UpdateReport
-from corange._results._storage import replace_arrays
+from corange._results._storage import save_arrays
 from corange._svd import decompose, svd_options
 from corange._updating import EvolvingSVD, first_drift
 from corange._updating._blocks import Block, as_block
@@ -264,7 +264,7 @@ class IncrementalSVD(SpectralTransformer):
             When it cannot be written.
         """
         check_is_fitted(self)
-        replace_arrays(path, "IncrementalSVD", **self._to_arrays())
+        save_arrays(path, "IncrementalSVD", **self._to_arrays())
 
     def _learn(self, X: Any, *, first: bool) -> Self:
         started = time.perf_counter()
