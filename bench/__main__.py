@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # these load BLAS, which must not happen before its settings 
     from bench.harness import CaseReport
     from bench.session import Case
 
-_FAMILIES = ("cur", "kernel", "lstsq", "nmf", "sketch", "svd")
+_FAMILIES = ("cur", "kernel", "lstsq", "nmf", "sketch", "svd", "updating")
 
 
 def main(arguments: list[str] | None = None) -> int:

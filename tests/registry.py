@@ -98,7 +98,7 @@ def _pca(A: Any, seed: int) -> Arrays:
 
 
 def _incremental(A: Any, seed: int) -> Arrays:
-    model = cr.IncrementalSVD(_rank(A), center=True).fit(A)
+    model = cr.IncrementalSVD(_rank(A), center=True, random_state=seed).fit(A)
     return model.components_, model.singular_values_, model.mean_
 
 

@@ -16,7 +16,7 @@ if not (ROOT / "bench").is_dir():
     pytest.skip("the benchmarks are not part of this tree", allow_module_level=True)
 sys.path.insert(0, str(ROOT))
 
-from bench import accuracy, chart, contest, data, harness, memory, peers, tuning  # noqa: E402
+from bench import accuracy, chart, contest, data, harness, memory, peers, tuning, updating  # noqa: E402
 from bench.answers import SVDAnswer  # noqa: E402
 from bench.session import Session  # noqa: E402
 
@@ -201,6 +201,17 @@ def test_memory_of_a_fresh_process(tmp_path, monkeypatch):
     assert 8e6 < found["extra"] < 100e6
     assert found["total"] > found["extra"]
     assert found["passes"] == 2
+
+
+@pytest.mark.filterwarnings("ignore")  # of the peers
+@pytest.mark.parametrize("case", updating.CASES, ids=lambda case: case.name)
+def test_cases_of_updating_run(session, case):
+    """Every case, with tiny sizes: rows that were measured, errors that are small, and bars to judge."""
+    found = case.run(session)
+    assert found.bars
+    for row in found.rows:
+        assert row.seconds > 0
+        assert all(0 <= abs(value) < 0.5 for value in row.errors.values())
 
 
 def test_uniform_sparse_has_distinct_sorted_columns():

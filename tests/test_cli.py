@@ -126,6 +126,36 @@ class TestSvd:
         assert capsys.readouterr().err == "corange: interrupted\n"
 
 
+
+class TestUpdate:
+    def test_rows_and_columns_that_arrive_give_the_svd_of_all(self, folder, capsys):
+        for name, part in (("a", A[:80, :70]), ("b", A[80:, :70]), ("c", A[:, 70:])):
+            scipy.sparse.save_npz(folder / f"{name}.npz", part)
+        assert main(["svd", "a.npz", "--rank", "80", "--tol", "1e-9", "--out", "r.npz"]) == 0
+        assert main(["update", "r.npz", "b.npz", "--out", "r.npz"]) == 0
+        assert main(["update", "r.npz", "c.npz", "--axis", "1", "--rank", "80", "--out", "r.npz"]) == 0
+        out = capsys.readouterr().out
+        assert "update_svd of rank 80 of a 120 x 80" in out
+        assert "drift" in out
+        assert "wrote r.npz" in out
+        exact = np.linalg.svd(A.toarray(), compute_uv=False)
+        np.testing.assert_allclose(cr.load("r.npz").s, exact, rtol=1e-9)
+
+    def test_another_svd_is_merged(self, folder):
+        for name, part in (("a", A[:60]), ("b", A[60:])):
+            cr.svd(part, 60, tol=1e-9, random_state=0).save(folder / f"{name}.npz")
+        assert main(["update", "a.npz", "b.npz", "--rank", "80", "--out", "c.npz"]) == 0
+        exact = np.linalg.svd(A.toarray(), compute_uv=False)
+        np.testing.assert_allclose(cr.load("c.npz").s, exact, rtol=1e-9)
+
+    def test_what_is_no_svd_is_refused(self, folder, capsys):
+        path = write(folder, "a.npz")
+        assert main(["update", path, path]) == 1
+        cr.cur(A, 3, random_state=0).save("cur.npz")
+        assert main(["update", "cur.npz", path]) == 1
+        assert "holds no SVD but CURResult" in capsys.readouterr().err
+
+
 class TestCur:
     @pytest.mark.parametrize("name", ["a.npy", "a.npz"])
     def test_columns_and_rows_are_printed_and_saved(self, folder, capsys, name):

@@ -124,6 +124,30 @@ class TestUpdate:
         assert (s >= result.s * (1 - 1e-9)).all()
         assert (s <= result.s * (1 + result.report.drift.bounds(result.s)) * (1 + 1e-9)).all()
 
+    @pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
+    def test_large_batches_find_what_is_altogether_new(self, make):
+        """Old triplets say nothing about rows in other columns: random directions have to find them."""
+        rng = np.random.default_rng(21)
+        first = exact(np.pad(low_rank(rng, n=30), ((0, 0), (0, 30))), 6)
+        E = np.pad(low_rank(rng, m=400, n=30, k=9), ((0, 0), (30, 0)))
+        E += 1e-4 * np.linalg.norm(E, 2) * rng.standard_normal(E.shape) / 20
+        result = cr.update_svd(first, rows=make(E), rank=20, random_state=0)
+        truth = np.linalg.svd(np.vstack([first.reconstruct(), E]), compute_uv=False)
+        np.testing.assert_allclose(result.s[:15], truth[:15], rtol=1e-3)
+
+    def test_large_batches_start_from_what_is_known(self):
+        """One product each way from old triplets beats the power method from random directions."""
+        rng = np.random.default_rng(22)
+        G = rng.standard_normal((1000, 300)) / np.arange(1, 301) ** 0.4
+        first = cr.svd(G[:500], 20, tol=1e-9, random_state=0)
+        truth = np.linalg.svd(np.vstack([first.reconstruct(), G[500:]]), compute_uv=False)[:20]
+        off = {}
+        for method, rounds in (("auto", 0), ("yamazaki", 0), ("yamazaki", 1)):
+            result = cr.update_svd(first, rows=G[500:], method=method, rounds=rounds, random_state=0, size=16)
+            assert (result.s <= truth * (1 + 1e-12)).all()
+            off[method, rounds] = np.sum(truth**2 - result.s**2)
+        assert off["auto", 0] < off["yamazaki", 0]
+
     def test_entries_are_added_and_twice_means_twice(self):
         rng = np.random.default_rng(4)
         A = low_rank(rng)

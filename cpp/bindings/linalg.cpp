@@ -55,14 +55,37 @@ Index orthonormalize_array(const py::array& x, const py::array& out) {
   return static_cast<Index>(x.shape(1)) - static_cast<Index>(basis_of_any(x, out).dependent.size());
 }
 
+SmallMatrix small_matrix(const py::array& x) {
+  if (!py::isinstance<py::array_t<double, py::array::c_style>>(x) || x.ndim() != 2)
+    throw py::value_error("X must be a C-contiguous matrix of doubles");
+  using Rows = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  return Eigen::Map<const Rows>(static_cast<const double*>(x.data()), x.shape(0), x.shape(1));
+}
+
+py::array_t<double> to_array(const SmallMatrix& x) {
+  py::array_t<double> result({x.rows(), x.cols()});
+  auto entries = result.mutable_unchecked<2>();
+  for (Index i = 0; i < x.rows(); ++i)
+    for (Index j = 0; j < x.cols(); ++j) entries(i, j) = x(i, j);
+  return result;
+}
+
+py::array_t<double> to_array(const SmallVector& x) { return py::array_t<double>(x.size(), x.data()); }
+
+/// Ascending eigenvalues and the eigenvectors of a symmetric matrix.
+py::tuple small_eigh_array(const py::array& x) {
+  const SmallMatrix a = small_matrix(x);
+  SmallEigen found;
+  {
+    const py::gil_scoped_release release;
+    found = symmetric_eigen(a);
+  }
+  return py::make_tuple(to_array(found.values), to_array(found.vectors));
+}
+
 /// Returns R with x = out R.
 py::array_t<double> orthonormal_factor(const py::array& x, const py::array& out) {
-  const SmallMatrix r = basis_of_any(x, out).R;
-  py::array_t<double> result({r.rows(), r.cols()});
-  auto entries = result.mutable_unchecked<2>();
-  for (Index i = 0; i < r.rows(); ++i)
-    for (Index j = 0; j < r.cols(); ++j) entries(i, j) = r(i, j);
-  return result;
+  return to_array(basis_of_any(x, out).R);
 }
 
 /// Q = orth((A A')^power A Omega), orthonormalized after every product.
@@ -100,6 +123,7 @@ void register_linalg(py::module_& m) {
   m.def("random_block", &random_block, "kind"_a, "seed"_a, "stream"_a, "row0"_a, "col0"_a, "out"_a);
   m.def("orthonormalize", &orthonormalize_array, "X"_a, "out"_a);
   m.def("orthonormal_factor", &orthonormal_factor, "X"_a, "out"_a);
+  m.def("small_eigh", &small_eigh_array, "X"_a);
   m.def("range_finder", &range_finder, "op"_a, "power"_a, "seed"_a, "out"_a);
 }
 

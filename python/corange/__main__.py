@@ -1,4 +1,4 @@
-"""The command line: ``corange svd``, ``nmf``, ``sketch``, ``info``, ``demo``; also ``python -m corange``."""
+"""The command line: ``corange svd``, ``update``, ``nmf``, ``sketch``, ``info``, ``demo``; also ``python -m corange``."""
 
 import argparse
 import importlib
@@ -72,6 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
     _add_svd(commands)
+    _add_update(commands)
     _add_cur(commands)
     _add_nmf(commands)
     _add_sketch(commands)
@@ -137,6 +138,28 @@ def _add_svd(commands: Any) -> None:
         "--progress",
         action=argparse.BooleanOptionalAction,
         help="show progress on stderr (default: when it is a terminal)",
+    )
+
+
+def _add_update(commands: Any) -> None:
+    command = commands.add_parser(
+        "update",
+        help="a saved SVD brought up to date with rows or columns in a file",
+        description="Append the rows (or columns) in a file to a truncated SVD that corange svd or update saved, "
+        "print how far it can be from the true one, and save it.",
+    )
+    command.add_argument("result", type=Path, metavar="RESULT", help=".npz file of an SVD")
+    command.add_argument(
+        "input", type=Path, metavar="INPUT", help="what to append: a matrix file, or the SVD of other rows"
+    )
+    command.add_argument(
+        "--axis", type=int, choices=(0, 1), default=0, help="0 appends rows, 1 columns (default: 0)"
+    )
+    command.add_argument("--rank", type=int, metavar="K", help="triplets to keep (default: as many as before)")
+    command.add_argument("--method", default="auto", metavar="NAME", help="default: %(default)s")
+    command.add_argument("--seed", type=int, default=0, help="of the random numbers (default: %(default)s)")
+    command.add_argument(
+        "--out", type=Path, metavar="FILE", help="write U, s, Vt and the report here; RESULT itself is fine"
     )
 
 

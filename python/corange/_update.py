@@ -8,9 +8,9 @@ import numpy.typing as npt
 import scipy.sparse
 
 from corange._random import RandomState, random_key
-from corange._report import Drift, UpdateReport
+from corange._report import UpdateReport
 from corange._results import SVDResult
-from corange._updating import EvolvingSVD
+from corange._updating import EvolvingSVD, first_drift
 from corange._updating._blocks import Block, as_block
 from corange._validation import check_boolean, check_choice, check_integer, check_optional_integer, shown
 
@@ -66,10 +66,11 @@ def update_svd(
         ``"extended"``, ``"extended-gkl"`` and ``"extended-rpi"`` are the same three by the extended
         decomposition, whose cost does not depend on m and n (nor on what the rows have of zeros), apart from
         multiplying out the result. ``"brand"`` takes the exact one a row (or pair) at a time. ``"auto"``
-        takes active coordinates of sparse data while they are fewer than n / 2, and random directions for
-        batches larger than rank + 32 (at least 128).
+        takes active coordinates of sparse data while they are fewer than n / 2, and for batches larger than
+        rank + 32 (at least 128) reduces the rows to `size` directions by one step of subspace iteration from
+        the triplets so far and a random block.
     size : int, optional
-        Directions of the reduced methods; half the rank by default, at least 16.
+        Directions of the reduced methods; two thirds of the rank by default, at least 16.
     rounds : int, default=1
         Rounds of the power method of "yamazaki" and "extended-rpi".
     random_state : None, int, Generator or RandomState, default=None
@@ -219,7 +220,7 @@ def _state(
     if isinstance(report, UpdateReport):
         drift, updates = report.drift, report.updates
     else:
-        drift, updates = _first_drift(result), 0
+        drift, updates = first_drift(result), 0
     state = EvolvingSVD(
         result.U,
         result.s,
@@ -233,14 +234,6 @@ def _state(
     )
     state.updates = updates
     return state
-
-
-def _first_drift(result: SVDResult) -> Drift:
-    """Find what the first SVD left out; unknown (nan) unless its report tells the error."""
-    lost = result.report.error * result.report.norm_fro
-    if np.isnan(lost):
-        return Drift(np.nan, np.nan, np.nan, np.nan)
-    return Drift().after(lost, min(lost, float(result.s[-1])), "")
 
 
 def _pieces(block: Block, method: str) -> list[Block]:

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import secrets
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -35,8 +36,37 @@ _HOMES = {
 
 
 def save_arrays(path: File, kind: str, **arrays: Any) -> None:
-    """Write arrays as `load` reads them; `kind` names the class that they make."""
-    np.savez(path, format=np.array(_FORMAT), kind=np.array(kind), **arrays)
+    """Write arrays as `load` reads them; `kind` names the class that they make.
+
+    A file with a name is replaced in one step: killed at any moment, it is the old one or the new one.
+    """
+    arrays = {"format": np.array(_FORMAT), "kind": np.array(kind), **arrays}
+    if not isinstance(path, (str, os.PathLike)):
+        np.savez(path, **arrays)
+        return
+    name = os.fspath(path)
+    target = Path(name if name.endswith(".npz") else name + ".npz").resolve()
+    part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last; where folders cannot be opened there is nothing to do."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def load(path: File) -> Any:

@@ -1,5 +1,6 @@
 """Orthonormal columns stored as a product of a tall and a small matrix, so that few rows change at a time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,10 @@ class ExtendedBasis:
         """All rows of the product, a new array: O(n k**2) flops."""
         return multiply(self.tall, self.inner)
 
+    def leading(self, count: int) -> Array:
+        """Take the leading columns of the product, a new array: O(n k count) flops."""
+        return multiply(self.tall, np.ascontiguousarray(self.inner[:, :count]))
+
     def flush(self) -> None:
         """Multiply out: the columns stay what they are, `inner` becomes the identity."""
         if not self.is_flat:
@@ -78,18 +83,25 @@ class ExtendedBasis:
 
     def rotate(self, mix: Doubles) -> None:
         """Multiply the columns with a matrix of shape (k, new k)."""
-        self.change(np.empty(0, np.int64), np.empty((0, mix.shape[1])), mix)
+        self.change(np.empty(0, np.int64), [], mix)
 
-    def change(self, places: npt.NDArray[np.int64], rows: Doubles, mix: Doubles) -> None:
-        """Multiply the columns with `mix`, and put other rows in some places."""
+    def change(
+        self, places: npt.NDArray[np.int64], parts: Sequence[tuple[Doubles, Doubles]], mix: Doubles
+    ) -> None:
+        """Multiply the columns with `mix`, and put the sum of some products in some places."""
         inner = self.inner @ mix
         inverse = inverse_unless_ill_conditioned(inner)
         if inverse is None:
             self._replace(multiply(self.tall, inner))
-            self._buffer[places] = rows
         else:
             self.inner = inner
-            self._buffer[places] = product(rows, inverse)
+        if parts:
+            first, *others = (
+                product(A, B if inverse is None else np.asarray(B @ inverse)) for A, B in parts
+            )
+            for other in others:
+                first += other
+            self._buffer[places] = first
 
     def extend(self, mix: Doubles, rows: Array) -> None:
         """Multiply the columns with `mix`, and append rows."""

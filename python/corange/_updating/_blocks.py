@@ -3,12 +3,16 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse
 
 from corange._operators import Matrix, as_matrix
 from corange._sparse import compressed
 
 __all__ = ["Block", "as_block"]
+
+# Rows whose difference from the mean stays in cache.
+_CACHED = 64
 
 
 class Block:
@@ -20,10 +24,12 @@ class Block:
         The rows, as the core multiplies with them.
     rows : csr_array, ndarray or None
         The same as stored; None for what is known by its products alone.
+    mean : ndarray, optional
+        What the matrix is less than the rows that are stored.
     """
 
-    def __init__(self, matrix: Matrix, rows: Any = None) -> None:
-        self.matrix, self._rows = matrix, rows
+    def __init__(self, matrix: Matrix, rows: Any = None, mean: Any = None) -> None:
+        self.matrix, self._rows, self._mean = matrix, rows, mean
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -32,13 +38,13 @@ class Block:
 
     @property
     def in_memory(self) -> bool:
-        """Whether the rows are stored, and `part` and `centered` are possible."""
-        return self._rows is not None
+        """Whether the rows are stored as they are, and `part` and `centered` are possible."""
+        return self._rows is not None and self._mean is None
 
     @property
     def is_sparse(self) -> bool:
         """Whether `compressed` is possible."""
-        return bool(scipy.sparse.issparse(self._rows))
+        return self.in_memory and bool(scipy.sparse.issparse(self._rows))
 
     def compressed(self) -> Any:
         """Return the rows as a CSR array of doubles; entries that are stored twice are added."""
@@ -54,7 +60,26 @@ class Block:
 
     def centered(self, mean: Any) -> "Block":
         """Subtract a row from every row, by products alone: nothing becomes dense."""
-        return Block(as_matrix(self._rows, mean=mean, check_finite=False))
+        return Block(as_matrix(self._rows, mean=mean, check_finite=False), self._rows, mean)
+
+    def norms(self) -> npt.NDArray[np.float64]:
+        """Norms of the rows; of what is known by its products, by as many as it has rows."""
+        s = self.shape[0]
+        if self._rows is None:
+            everything = np.empty((self.shape[1], s), self.matrix.dtype)
+            self.matrix.operator.apply_adjoint(np.eye(s, dtype=everything.dtype), everything)
+            return np.asarray(np.linalg.norm(everything.astype(np.float64, copy=False), axis=0))
+        if not scipy.sparse.issparse(self._rows):
+            return np.concatenate([self._norms(slice(i, i + _CACHED)) for i in range(0, s, _CACHED)])
+        rows = scipy.sparse.csr_array(self._rows, dtype=np.float64)
+        squares = np.asarray(rows.multiply(rows).sum(axis=1)).ravel()
+        if self._mean is not None:
+            squares += self._mean @ self._mean - 2 * (rows @ self._mean)
+        return np.sqrt(np.maximum(squares, 0.0))
+
+    def _norms(self, part: slice) -> npt.NDArray[np.float64]:
+        rows = self._rows[part].astype(np.float64, copy=False)
+        return np.asarray(np.linalg.norm(rows if self._mean is None else rows - self._mean, axis=1))
 
     def part(self, rows: slice) -> "Block":
         """Take some of the rows of a matrix in memory."""

@@ -19,10 +19,11 @@ from corange._updating._reduction import (
     all_directions,
     lanczos_directions,
     power_directions,
+    warm_directions,
 )
 from corange._updating._residual import ActiveResidual, DenseResidual, Residual
 
-__all__ = ["EvolvingSVD"]
+__all__ = ["EvolvingSVD", "first_drift"]
 
 Array = npt.NDArray[Any]
 Doubles = npt.NDArray[np.float64]
@@ -32,6 +33,8 @@ _EPS = float(np.finfo(np.float64).eps)
 _REFRESH = 1000
 # Columns of a low-rank change that are handled together.
 _PIECE = 64
+# Times as many rows as columns from which a Gram matrix pays, and the largest ratio of values for which it may.
+_TALL, _ONE_SIZE = 2, 32.0
 # Smallest eigenvalue of the Gram matrix of what is left of a basis that may be inverted.
 _WORTH_INVERTING = 1e-4
 
@@ -77,6 +80,8 @@ class EvolvingSVD:
         self.drift = Drift() if drift is None else drift
         self.updates = 0
         self.since_refresh = 0
+        self.shown: dict[str, Any] | None = None  # what an estimator made of this state
+        self.seconds = 0.0
 
     @property
     def flushes(self) -> int:
@@ -142,10 +147,11 @@ class EvolvingSVD:
         s[: self.s.size] = self.s[:rank]
         U, V = (_with_columns(X, rank) for X in (U, V))
         signs = paired_signs(U, V)
-        report = self.report(s, U.shape[0], started, task)
+        seconds = 0.0 if started is None else time.perf_counter() - started
+        report = self.report(s, U.shape[0], seconds, task)
         return SVDResult(U * signs, s.astype(V.dtype), (V * signs).T, report=report)
 
-    def report(self, s: Doubles, m: int, started: float | None, task: str) -> UpdateReport:
+    def report(self, s: Doubles, m: int, seconds: float, task: str) -> UpdateReport:
         """Tell of the singular values that are used, and of m rows."""
         n = self.right.shape[0]
         norm = float(np.hypot(frobenius_norm(s), np.sqrt(self.drift.lost_square)))
@@ -164,7 +170,7 @@ class EvolvingSVD:
             restarts=0,
             block_size=0,
             max_basis=self.s.size,
-            seconds=0.0 if started is None else time.perf_counter() - started,
+            seconds=seconds,
             residuals=np.empty(0),
             scale=float(s.max(initial=0.0)),
             norm_fro=norm,
@@ -230,7 +236,7 @@ class EvolvingSVD:
             found = self._reduce(residual, reduction)
             if residual.is_safe(found.Q):
                 return residual, found
-        residual = DenseResidual(basis, rows.matrix)
+        residual = DenseResidual(basis, rows)
         return residual, self._reduce(residual, reduction)
 
     def _choose(self, rows: Block, basis: ExtendedBasis, reduction: str | None) -> tuple[bool, str]:
@@ -243,7 +249,7 @@ class EvolvingSVD:
             # Active coordinates cost 4 a k (k + s) flops and a decomposition, dense ones 4 n k (k + s).
             sparse = rows.is_sparse and 2 * rows.active() + k < n
         wanted = {
-            "auto": "exact" if s <= max(k + 32, 128) else "power",
+            "auto": "exact" if s <= max(k + 32, 128) else "warm",
             "vecharynski-saad": "lanczos",
             "extended-gkl": "lanczos",
             "yamazaki": "power",
@@ -253,16 +259,19 @@ class EvolvingSVD:
 
     def _reduce(self, residual: Residual, reduction: str) -> Directions:
         s = min(residual.shape)
-        size = min(s, max(self.s.size // 2, 16) if self.size is None else self.size)
+        size = min(s, max(2 * self.rank // 3, 16) if self.size is None else self.size)
         if reduction == "exact":
             return all_directions(residual)
         if reduction == "lanczos":
             return lanczos_directions(residual, size, self.seed, self.updates)
+        if reduction == "warm":
+            rounds = int(isinstance(residual, DenseResidual))  # products are the smaller part of the work
+            return warm_directions(residual, size, rounds, self.seed, self.updates)
         return power_directions(residual, size, self.rounds, self.seed, self.updates)
 
     def _truncate(self, M: Doubles, lost: float, direction: str) -> tuple[Doubles, Doubles]:
         """Decompose the small matrix, keep what the rank allows, and book what is cut off."""
-        F, values, Gt = np.linalg.svd(M, full_matrices=False)
+        F, values, Gt = _small_svd(M, self.rank)
         sound = values > max(M.shape) * _EPS * values[0]
         keep = max(1, min(self.rank, int(sound.sum())))
         self.s = values[:keep]
@@ -299,6 +308,32 @@ class EvolvingSVD:
         self.since_refresh += 1
         if self.since_refresh >= _REFRESH:
             self.refresh()
+
+
+def first_drift(result: SVDResult) -> Drift:
+    """Find what a first SVD left out; unknown (nan) unless its report tells the error."""
+    lost = result.report.error * result.report.norm_fro
+    if np.isnan(lost):
+        return Drift(np.nan, np.nan, np.nan, np.nan)
+    return Drift().after(lost, min(lost, float(result.s[-1])), "")
+
+
+def _small_svd(M: Doubles, rank: int) -> tuple[Doubles, Doubles, Doubles]:
+    """Decompose a matrix; by its Gram matrix where it is tall and the values to keep are of one size.
+
+    The Gram matrix squares their ratio, which costs as many digits; it needs products alone, and no threads of
+    another library that would compete with the core's.
+    """
+    if M.shape[0] >= _TALL * M.shape[1]:
+        squares, G = _core.small_eigh(adjoint(M, M))
+        values, G = np.sqrt(np.maximum(squares[::-1], 0.0)), np.ascontiguousarray(G[:, ::-1])
+        keep = min(rank, values.size)
+        if 0 < values[0] <= _ONE_SIZE * values[keep - 1]:
+            F = np.zeros((M.shape[0], values.size))
+            F[:, :keep] = product(M, G[:, :keep] / values[:keep])
+            return F, values, G.T
+    F, values, Gt = np.linalg.svd(M, full_matrices=False)
+    return F, values, Gt
 
 
 def _with_columns(X: Array, wanted: int) -> Array:

@@ -10,12 +10,14 @@ from corange._single_pass import normal_rows
 from corange._updating._basis import adjoint, product
 from corange._updating._residual import Residual
 
-__all__ = ["Directions", "all_directions", "lanczos_directions", "power_directions"]
+__all__ = ["Directions", "all_directions", "lanczos_directions", "power_directions", "warm_directions"]
 
 Doubles = npt.NDArray[np.float64]
 
 # Stream of the random starts; its rows are counted up, so that no two updates use the same.
 _STARTS = 2**64 - 10
+# Part of the warm directions that starts from old triplets; the others start at random.
+_WARM = 0.6
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -68,6 +70,26 @@ def power_directions(residual: Residual, size: int, rounds: int, seed: int, upda
     return _measured(residual, residual.clean(Q))
 
 
+def warm_directions(residual: Residual, size: int, rounds: int, seed: int, update: int) -> Directions:
+    """Take a step of subspace iteration, from the leading old triplets and a random block for what is new.
+
+    The step ``A'A V = V S**2 + E'C`` for the matrix with its new rows leaves the span of V along the residuals
+    times ``C``: so the columns of C that belong to the leading triplets tell which directions those turn to.
+    Where they vanish, as for rows that have nothing in common with older ones, random columns fill their
+    place. Without further rounds this takes one product with the residuals and one with their transpose, and
+    is as accurate for the leading triplets as the power method is after several.
+    """
+    s = residual.shape[1]
+    known = min(int(_WARM * size), residual.coordinates.shape[0])
+    P = np.empty((s, size))
+    P[:, :known] = residual.coordinates[:known].T
+    P[:, known:] = _start(residual, size - known, seed, update)
+    Q = orthonormal(residual.apply(orthonormal(P)))
+    for _ in range(rounds):
+        Q = orthonormal(residual.apply(residual.apply_adjoint(Q)))
+    return _measured(residual, residual.clean(Q))
+
+
 def lanczos_directions(residual: Residual, size: int, seed: int, update: int) -> Directions:
     """Run `size` steps of Golub, Kahan and Lanczos with full reorthogonalization [1]_.
 
@@ -107,13 +129,12 @@ def _start(residual: Residual, size: int, seed: int, update: int) -> Doubles:
 def _measured(residual: Residual, Q: Doubles) -> Directions:
     """Coefficients along orthonormal directions, without those that are rounding, and what they miss."""
     R = residual.apply_adjoint(Q).T
-    left, values, right = np.linalg.svd(R, full_matrices=False)
     norms = residual.norms()
     total = max(float(np.square(norms).sum() - np.square(residual.coordinates).sum()), 0.0)
-    keep = values > residual.floor * norms.max(initial=0.0)
-    kept = float(np.square(values[keep]).sum())
-    R = values[keep, np.newaxis] * right[keep]
-    return Directions(product(Q, left[:, keep]), R, float(np.sqrt(max(total - kept, 0.0))))
+    keep = np.linalg.norm(R, axis=1) > residual.floor * norms.max(initial=0.0)
+    if not keep.all():
+        Q, R = np.ascontiguousarray(Q[:, keep]), R[keep]
+    return Directions(Q, R, float(np.sqrt(max(total - float(np.square(R).sum()), 0.0))))
 
 
 def _orthogonal_part(x: Doubles, Q: Doubles) -> Doubles:

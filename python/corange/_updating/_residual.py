@@ -6,9 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from corange._operators import Matrix, as_operator
+from corange import _core
+from corange._operators import as_operator
 from corange._single_pass import basis as orthonormal
 from corange._updating._basis import ExtendedBasis, adjoint, product
+from corange._updating._blocks import Block
 
 __all__ = ["ActiveResidual", "DenseResidual", "Residual"]
 
@@ -20,6 +22,8 @@ _EPS = float(np.finfo(np.float64).eps)
 _LOSS = 1e-10
 # Entries up to which SciPy multiplies sooner than threads are woken.
 _FEW = 5000
+# How many times fewer the entries must be than columns for sorting them to beat a table of all columns.
+_SORTED_SOONER = 32
 
 
 class ActiveResidual:
@@ -42,14 +46,14 @@ class ActiveResidual:
 
     def __init__(self, basis: ExtendedBasis, rows: Any) -> None:
         self.basis = basis
-        self.active, local = np.unique(rows.indices, return_inverse=True)
+        self.active, local = _used(rows.indices, basis.shape[0])
         shape = (rows.shape[0], self.active.size)
         self._rows = scipy.sparse.csr_array((rows.data, local, rows.indptr), shape=shape)
         self._operator = as_operator(self._rows, check_finite=False) if rows.nnz > _FEW else None
         self._known = basis.take(self.active)
         self.coordinates = self._image(self._known).T
         k = basis.shape[1]
-        values, vectors = np.linalg.eigh(np.eye(k) - adjoint(self._known, self._known))
+        values, vectors = _core.small_eigh(np.eye(k) - adjoint(self._known, self._known))
         roots = np.sqrt(np.maximum(values, 2 * _EPS))
         self._root, self._unroot = (vectors * roots).T, vectors / roots
         self.shape = (self.active.size + k, rows.shape[0])
@@ -92,8 +96,8 @@ class ActiveResidual:
     def join(self, Q: Doubles, old: Doubles, new: Doubles) -> None:
         """Let the basis become ``V @ old + Q @ new``, Q being directions in these coordinates."""
         outside = self._unroot @ Q[self.active.size :]
-        rows = product(self._known, old) + product(Q[: self.active.size], new)
-        self.basis.change(self.active, rows, old - outside @ new)
+        parts = [(self._known, old), (Q[: self.active.size], new)]
+        self.basis.change(self.active, parts, old - outside @ new)
 
     def _image(self, X: Doubles) -> Doubles:
         if self._operator is None:
@@ -104,6 +108,18 @@ class ActiveResidual:
         return out
 
 
+def _used(indices: npt.NDArray[Any], size: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+    """Find which numbers below `size` occur, and their places among those: by sorting where they are few."""
+    if indices.size * _SORTED_SOONER < size:
+        used, local = np.unique(indices, return_inverse=True)
+        return used.astype(np.int64, copy=False), local
+    places = np.zeros(size, np.int64)
+    places[indices] = 1
+    used = np.flatnonzero(places)
+    places[used] = np.arange(used.size)
+    return used, places[indices]
+
+
 class DenseResidual:
     """Residual ``(I - V V') E'`` as vectors of full length, for rows E that are known by their products.
 
@@ -111,24 +127,22 @@ class DenseResidual:
     ----------
     basis : ExtendedBasis
         V, of shape (n, k); it is multiplied out.
-    rows : Matrix
+    rows : Block
         E, of shape (s, n).
     """
 
     floor = 1e-13
 
-    def __init__(self, basis: ExtendedBasis, rows: Matrix) -> None:
+    def __init__(self, basis: ExtendedBasis, rows: Block) -> None:
         basis.flush()
-        self.basis, self._rows = basis, rows
+        self.basis, self._block, self._rows = basis, rows, rows.matrix
         self._V = basis.tall.astype(np.float64, copy=False)
         self.coordinates = self._image(self._V).T
         self.shape = (rows.shape[1], rows.shape[0])
 
     def norms(self) -> Doubles:
         """Norms of the rows of E."""
-        squares = np.square(self.apply(np.eye(self.shape[1]))).sum(axis=0)
-        norms: Doubles = np.sqrt(squares + np.square(self.coordinates).sum(axis=0))
-        return norms
+        return self._block.norms()
 
     def apply(self, P: Doubles) -> Doubles:
         """Multiply the residuals, as columns, with a block."""

@@ -2,22 +2,22 @@
 
 import json
 import os
-import tempfile
 import time
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from corange._report import Drift, UpdateReport
+from corange._random import RandomState, random_key
+from corange._report import UpdateReport
 from corange._results._storage import save_arrays
-from corange._updating import EvolvingSVD
-from corange._updating._basis import ExtendedBasis
+from corange._svd import decompose, svd_options
+from corange._updating import EvolvingSVD, first_drift
 from corange._updating._blocks import Block, as_block
+from corange._updating._checkpoint import from_arrays, to_arrays
 from corange._validation import check_boolean, check_integer, check_number, check_optional_integer
-from corange.estimators._base import SpectralTransformer, looks_for_nan
+from corange.estimators._base import DEFAULT_TOL, SpectralTransformer, looks_for_nan
 from corange.estimators._linalg import complete, orient
 
 __all__ = ["IncrementalSVD"]
@@ -26,8 +26,12 @@ Array = npt.NDArray[Any]
 
 # Triplets to carry beyond those shown, at least.
 _BUFFER = 10
-# Rows that are taken together, or as many as there are triplets: an exact update is cubic in both.
-_PIECE = 128
+# Rows that are taken together: as many, or so many times the triplets.
+_PIECE, _PIECE_TIMES = 128, 8
+# Attributes that are made of the state when somebody reads them.
+_SHOWN = frozenset(
+    ("components_", "singular_values_", "explained_variance_", "explained_variance_ratio_", "report_")
+)
 
 
 class IncrementalSVD(SpectralTransformer):
@@ -45,6 +49,9 @@ class IncrementalSVD(SpectralTransformer):
     forget : float, default=1.0
         What each call of `partial_fit` multiplies all former rows with (minus the mean): a row that came t
         calls ago has weight ``forget**(2 * t)`` in squares. Above 0; 1 keeps all.
+    random_state : None, int, Generator or RandomState, default=None
+        For large batches, see the notes. It is read by the first batch; the same integer always gives the same
+        bits.
 
     Attributes
     ----------
@@ -75,10 +82,14 @@ class IncrementalSVD(SpectralTransformer):
 
     Notes
     -----
-    Every piece of s rows (at most 128, or as many as triplets, k) is an exact update of what was kept, which
-    costs about 4 n (k + s)**2 flops, or with the columns that have entries in the place of n for sparse rows
-    without `center`. The mean b of m new rows and the mean of n old ones differ by what one more row holds,
-    ``sqrt(n m / (n + m)) (mean - b)`` [1]_. Nothing is random.
+    Batches are taken in pieces of 8 k rows (at least 128) when k triplets are carried. A piece of at most
+    k + 32 rows (or 128) is an exact update of what was kept, which costs about 4 n (k + s)**2 flops for s rows.
+    One of more rows is reduced to 2 k / 3 directions, by one step of subspace iteration from the triplets so
+    far and a random block: about 8 n k**2 flops. Sparse rows without `center` cost this with the columns that
+    have entries in the place of n. A first batch of more than one piece is decomposed by `corange.svd`.
+    Scatter about the mean of all rows is that of the m new rows about their mean b, that of the n old ones and
+    ``n m / (n + m) d d'`` with ``d = b - mean`` [1]_: of new rows minus ``b - sqrt(n / (n + m)) d``. Attributes
+    are computed when they are read.
 
     References
     ----------
@@ -102,14 +113,27 @@ class IncrementalSVD(SpectralTransformer):
     mean_: npt.NDArray[np.float64]
     n_samples_seen_: int
     weight_: float
+    report_: UpdateReport
 
     def __init__(
-        self, n_components: int = 2, *, center: bool = False, buffer: int | None = None, forget: float = 1.0
+        self,
+        n_components: int = 2,
+        *,
+        center: bool = False,
+        buffer: int | None = None,
+        forget: float = 1.0,
+        random_state: RandomState = None,
     ) -> None:
         self.n_components = n_components
         self.center = center
         self.buffer = buffer
         self.forget = forget
+        self.random_state = random_state
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _SHOWN and "_state" in vars(self):
+            return self._shown()[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def fit(self, X: Any, y: object = None) -> Self:
         """Forget everything, and decompose X.
@@ -220,7 +244,7 @@ class IncrementalSVD(SpectralTransformer):
         self.mean_ = np.concatenate([self.mean_, np.zeros(count)])
         self.n_features_in_ += count
         self.__dict__.pop("feature_names_in_", None)
-        self._publish()
+        self._state.shown = None
         return self
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -240,20 +264,7 @@ class IncrementalSVD(SpectralTransformer):
             When it cannot be written.
         """
         check_is_fitted(self)
-        target = Path(path)
-        if target.suffix != ".npz":
-            target = target.with_name(target.name + ".npz")
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                save_arrays(file, "IncrementalSVD", **self._to_arrays())
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        _sync_folder(target.parent)
+        save_arrays(path, "IncrementalSVD", **self._to_arrays())
 
     def _learn(self, X: Any, *, first: bool) -> Self:
         started = time.perf_counter()
@@ -262,48 +273,58 @@ class IncrementalSVD(SpectralTransformer):
         block = as_block(X, "X", check_finite=looks_for_nan())
         if not block.in_memory:
             raise TypeError(f"X must be an array or a sparse matrix, got {type(X).__name__}.")
-        if first:
-            self._start(block)
         rank = self._rank()
-        self._state.rank = rank
-        self._state.scale(float(self.forget))
-        self.weight_ *= float(self.forget) ** 2
-        step = max(_PIECE, rank)
-        for begin in range(0, block.shape[0], step):
-            self._append(block.part(slice(begin, min(begin + step, block.shape[0]))))
-        self._publish(started)
+        step = max(_PIECE, _PIECE_TIMES * rank)
+        begin = 0
+        if first and self._start(block, rank, step):
+            begin = block.shape[0]
+        elif not first:
+            self._state.rank = rank
+            self._state.scale(float(self.forget))
+            self.weight_ *= float(self.forget) ** 2
+        for row in range(begin, block.shape[0], step):
+            self._append(block.part(slice(row, min(row + step, block.shape[0]))))
+        self._state.shown, self._state.seconds = None, time.perf_counter() - started
         return self
 
-    def _start(self, block: Block) -> None:
-        """Begin without rows: singular value 0, along any vector."""
-        n = block.shape[1]
+    def _start(self, block: Block, rank: int, step: int) -> bool:
+        """Begin with the SVD of the first batch, or if it is small without rows; tell whether they are in."""
+        m, n = block.shape
         if self.n_components > n:
             raise ValueError(f"n_components={self.n_components} must be at most n_features={n}.")
-        self._state = EvolvingSVD(None, np.zeros(1), np.eye(n, 1, dtype=block.matrix.dtype), rank=1)
+        key = random_key(self.random_state)
         self.mean_, self.weight_, self.n_samples_seen_ = np.zeros(n), 0.0, 0
+        if m <= step:  # singular value 0, along any vector
+            nothing = np.eye(n, 1, dtype=block.matrix.dtype)
+            self._state = EvolvingSVD(None, np.zeros(1), nothing, rank=rank, seed=key)
+            return False
+        self.mean_ = np.asarray(block.matrix.operator.column_means(), dtype=np.float64)
+        matrix = block.centered(self.mean_).matrix if self.center else block.matrix
+        first = decompose(matrix, rank, check_finite=False, **svd_options(tol=DEFAULT_TOL, random_state=key))
+        drift = first_drift(first)
+        self._state = EvolvingSVD(None, first.s, first.Vt.T, rank=rank, seed=key, drift=drift)
+        self.weight_, self.n_samples_seen_ = float(m), m
+        return True
 
     def _append(self, part: Block) -> None:
         m, old = part.shape[0], self.weight_
         mean = np.asarray(part.matrix.operator.column_means(), dtype=np.float64)
         shift = mean - self.mean_
-        if not self.center:
-            self._state.append_rows(part)
-        else:
-            if m > 1:
-                self._state.append_rows(part.centered(mean))
-            if old > 0:
-                between = np.sqrt(old / (old + m) * m) * shift
-                self._state.append_rows(as_block(between[np.newaxis], "X", check_finite=False))
+        if self.center:  # by what gives them the scatter about the new mean, and the former rows theirs
+            part = part.centered(mean - np.sqrt(old / (old + m)) * shift)
+        self._state.append_rows(part)
         self.mean_ = self.mean_ + shift * (m / (old + m))
         self.weight_ = old + m
         self.n_samples_seen_ += m
 
-    def _publish(self, started: float | None = None) -> None:
-        """Set the fitted attributes; squares in units of the largest singular value."""
+    def _shown(self) -> dict[str, Any]:
+        """Make the attributes, once for every state; squares in units of the largest singular value."""
         state, k = self._state, int(self.n_components)
-        V, s = state.right.whole()[:, :k], np.zeros(k)
+        if state.shown is not None:
+            return state.shown
+        V, s = state.right.leading(k), np.zeros(k)
         s[: state.s[:k].size] = state.s[:k]
-        V = complete(V, k) if V.shape[1] < k else V.copy()
+        V = complete(V, k) if V.shape[1] < k else V
         orient(V)
         unit = float(s[0]) or 1.0
         total = float(np.square(state.s / unit).sum()) + state.drift.lost_square / unit / unit
@@ -314,11 +335,16 @@ class IncrementalSVD(SpectralTransformer):
             freedom = weight
             squares = np.maximum(squares - weight * np.square((self.mean_ / unit) @ V), 0.0)
             total = max(total - weight * float(np.square(self.mean_ / unit).sum()), float(squares.sum()))
-        self.components_, self.singular_values_ = V.T, s.astype(V.dtype)
         with np.errstate(over="ignore"):
-            self.explained_variance_ = (np.square(np.sqrt(squares / freedom) * unit)).astype(V.dtype)
-        self.explained_variance_ratio_ = (squares / (total or 1.0)).astype(V.dtype)
-        self.report_: UpdateReport = state.report(s, self.n_samples_seen_, started, "IncrementalSVD")
+            variances = (np.square(np.sqrt(squares / freedom) * unit)).astype(V.dtype)
+        state.shown = {
+            "components_": V.T,
+            "singular_values_": s.astype(V.dtype),
+            "explained_variance_": variances,
+            "explained_variance_ratio_": (squares / (total or 1.0)).astype(V.dtype),
+            "report_": state.report(s, self.n_samples_seen_, state.seconds, "IncrementalSVD"),
+        }
+        return state.shown
 
     def _rank(self) -> int:
         """Triplets to carry."""
@@ -333,23 +359,16 @@ class IncrementalSVD(SpectralTransformer):
         check_number("forget", self.forget, low=np.finfo(float).tiny, high=1.0)
 
     def _to_arrays(self) -> dict[str, Any]:
-        state = self._state
-        counts = (state.updates, state.since_refresh, state.right.flushes, state.rank, self.n_samples_seen_)
-        drift = state.drift
+        parameters = self.get_params() | {"random_state": self._state.seed}
         arrays = {
-            "parameters": np.array(json.dumps(self.get_params(), default=float)),
-            "tall": state.right.tall,
-            "inner": state.right.inner,
-            "s": state.s,
+            "parameters": np.array(json.dumps(parameters, default=float)),
             "mean": self.mean_,
             "weight": np.array(self.weight_),
-            "counts": np.array(counts, dtype=np.int64),
-            "drift": np.array([drift.lost, drift.lost_square, drift.spread, drift.gap]),
-            "direction": np.array(drift.direction),
+            "seen": np.array(self.n_samples_seen_, dtype=np.int64),
         }
         if hasattr(self, "feature_names_in_"):
             arrays["names"] = self.feature_names_in_.astype(str)
-        return arrays
+        return arrays | to_arrays(self._state)
 
     @classmethod
     def _from_arrays(cls, arrays: Any) -> Self:
@@ -357,26 +376,10 @@ class IncrementalSVD(SpectralTransformer):
         if parameters["buffer"] is not None:
             parameters["buffer"] = int(parameters["buffer"])
         model = cls(**parameters | {"n_components": int(parameters["n_components"])})
-        updates, since_refresh, flushes, rank, seen = map(int, arrays["counts"])
-        lost, lost_square, spread, gap = map(float, arrays["drift"])
-        drift = Drift(lost, lost_square, spread, gap, str(arrays["direction"]))
-        state = EvolvingSVD(None, arrays["s"], arrays["tall"], rank=rank, drift=drift)
-        state.right = ExtendedBasis(arrays["tall"], arrays["inner"])
-        state.right.flushes, state.updates, state.since_refresh = flushes, updates, since_refresh
-        model._state, model.mean_ = state, arrays["mean"]
-        model.weight_, model.n_samples_seen_ = float(arrays["weight"]), seen
+        model._state, model.mean_ = from_arrays(arrays), arrays["mean"]
+        model.random_state = model._state.seed
+        model.weight_, model.n_samples_seen_ = float(arrays["weight"]), int(arrays["seen"])
         model.n_features_in_ = model.mean_.size
         if "names" in arrays:
             model.feature_names_in_ = arrays["names"].astype(object)
-        model._publish()
         return model
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last; where folders cannot be opened there is nothing to do."""
-    if hasattr(os, "O_DIRECTORY"):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
