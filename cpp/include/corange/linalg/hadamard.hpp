@@ -166,7 +166,7 @@ void transform(T* x, Index n, T scale, const T* next = nullptr) {
   } else if (n <= kLast) {
     if (n == kLanes) return finish<1>(x, 1, scale);
     with_radix(n / kLanes, [&]<int R>() { finish<R>(x, 1, scale); });
-  } else if (n <= 2 * kInCache) {  // a pass of one level more would cost as much as one of three
+  } else if (n <= kInCache) {
     levels<T>(x, n, kLast, next);
     finish<kRadix>(x, n / kLast, scale);
   } else {
