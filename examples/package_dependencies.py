@@ -69,7 +69,9 @@ def imports(path: Path, package: str) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join(package.split(".")[: len(package.split(".")) + 1 - node.level]) if node.level else ""
+            base = (
+                ".".join(package.split(".")[: len(package.split(".")) + 1 - node.level]) if node.level else ""
+            )
             module = ".".join(filter(None, (base, node.module)))
             yield from (module, *(f"{module}.{alias.name}" for alias in node.names))
 

@@ -211,7 +211,11 @@ Depends: virtual
 def test_dependencies_are_read_and_nodes_without_any_are_left_out(example):
     packages = example("package_dependencies")
     found = list(packages.debian(PACKAGES))
-    assert [(node.name, node.section) for node in found[:3]] == [("one", "python"), ("two", "libs"), ("three", "")]
+    assert [(node.name, node.section) for node in found[:3]] == [
+        ("one", "python"),
+        ("two", "libs"),
+        ("three", ""),
+    ]
     assert [node.needs for node in found[:3]] == [{"two", "three", "virtual", "four"}, {"three"}, set()]
     folder = Path(packages.ast.__file__).parent
     events = folder / "asyncio" / "base_events.py"

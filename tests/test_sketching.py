@@ -315,7 +315,12 @@ def test_an_operator_is_shown_some_rows_of_a_sketch_at_a_time(make, monkeypatch)
         return lambda X: widths.append(X.shape[1]) or M @ X
 
     def operator(M):
-        products = {"matvec": product(M), "rmatvec": product(M.T), "matmat": product(M), "rmatmat": product(M.T)}
+        products = {
+            "matvec": product(M),
+            "rmatvec": product(M.T),
+            "matmat": product(M),
+            "rmatmat": product(M.T),
+        }
         return LinearOperator(M.shape, dtype=M.dtype, **products)
 
     monkeypatch.setattr("corange.sketching._base.TILE", 40 * 300)

@@ -114,7 +114,8 @@ def lstsq(
     and some passes over A; many columns and sparse A: a sketch of 12 n rows, and about 40 passes. Working
     memory: a few dozen n^2 numbers and 3 (m + n) numbers a right-hand side, in double precision.
 
-    "sketch-and-solve" costs m n log2(sketch_size) additions and one pass over A by "srht",
+    "sketch-and-solve" costs m n log2(sketch_size) additions and one pass over A by "srht" (zeros that pad m
+    to a power of two cost next to nothing, so a Fourier transform would do the same, more slowly),
     2 * sketch_size * nnz(A) flops and a pass for each 64 MB of S by "gaussian". It returns x' with
     ``||A x' - b||`` within (1 + n / (sketch_size - n)) ** 0.5 or so of the least one. With a dense embedding
     no entry of x' is far off [5]_: ``max |x' - x|`` is about ``||A x - b|| * ||pinv(A)|| /

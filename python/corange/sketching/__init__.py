@@ -2,7 +2,9 @@
 
 Each is a SciPy `LinearOperator` S of shape (size, n) with ``E[S.T @ S]`` the identity: ``S @ A`` compresses
 the rows of A, ``A @ S.T`` its columns, for dense, sparse and row-blocked A. Nothing but a seed is stored, and
-``S[:, i:j]`` is a block of the same matrix, so that ``S[:, i:j] @ A[i:j]`` can be added up anywhere.
+``S[:, i:j]`` is a block of the same matrix, so that ``S[:, i:j] @ A[i:j]`` can be added up anywhere. An A
+that can only be multiplied (a `LinearOperator`) is given 2**23 entries of S at a time, or 32 rows if those
+are more: one product for each such strip.
 
 `CoordinatedSample`, `FrequentDirections` and `StreamingSVD` are no operators: they hold what was kept of data
 that were seen, to be merged or combined later.
