@@ -192,7 +192,7 @@ def _start(session: Session) -> CaseReport:
 
 
 def _sweep(session: Session) -> CaseReport:
-    """One sweep of HALS over both factors, in flops."""
+    """Count flops of the first sweep of HALS, which reads rows from memory, and of one in cache."""
     from corange import _core
 
     rng = np.random.default_rng(0)
@@ -202,18 +202,19 @@ def _sweep(session: Session) -> CaseReport:
         Y, F = (rng.random((rows, rank)).astype(dtype) for _ in range(2))
         G = rng.random((rank, rank)) + rank * np.eye(rank)
         times = {
-            sweeps: [
+            sweeps: min(
                 timed(lambda n=sweeps, f=F, y=Y, g=G @ G.T: _core.hals(g, f, y, n))[0]
                 for _ in range(5 * session.repeats)
-            ]
-            for sweeps in (0, 1)  # without one the blocks are copied there and back all the same
+            )
+            for sweeps in (0, 1, 2)  # without one the blocks are copied there and back all the same
         }
-        seconds = max(min(times[1]) - min(times[0]), 1e-9)
-        rate = 2 * rows * rank**2 / seconds / 1e9
-        row = Row(f"one sweep, {dtype}", f"{rows} x {rank}", seconds=seconds, gflops=rate)
-        row.ceiling_fraction = rate / session.ceilings[f"gemm_{dtype}"]
-        found.append(row)
-        bars.append(Bar(f"{dtype}: part of the GEMM ceiling", 0.4, row.ceiling_fraction, at_least=True))
+        for name, more, less in (("a sweep", 2, 1), ("the first sweep, with its reading", 1, 0)):
+            seconds = max(times[more] - times[less], 1e-9)
+            rate = 2 * rows * rank**2 / seconds / 1e9
+            row = Row(f"{name}, {dtype}", f"{rows} x {rank}", seconds=seconds, gflops=rate)
+            row.ceiling_fraction = rate / session.ceilings[f"gemm_{dtype}"]
+            found.append(row)
+        bars.append(Bar(f"{dtype}: part of the GEMM ceiling", 0.4, found[-2].ceiling_fraction, at_least=True))
     return CaseReport({"rows": rows, "rank": rank, "threads": session.threads}, found, bars)
 
 

@@ -16,10 +16,9 @@ Array = npt.NDArray[Any]
 INITS = ("auto", "nndsvd", "nndsvda", "nndsvdar", "random")
 
 # Residuals of singular triplets relative to the largest singular value: starts differ no more than by that.
-_SVD_TOL = 1e-3
-_OVERSAMPLE = (
-    2  # vectors of the basis, relative to the rank, beyond it: it would else take most of the memory
-)
+_SVD_TOL = 3e-3
+_OVERSAMPLE = 1  # vectors of the basis beyond the rank, relative to it: it would else take most of the memory
+_PIECE = 4096  # rows looked at together
 _W, _H, _FILL_W, _FILL_H = 2**64 - 21, 2**64 - 22, 2**64 - 23, 2**64 - 24  # streams of random numbers
 
 
@@ -58,8 +57,7 @@ def _from_svd(matrix: Matrix, rank: int, seed: int) -> tuple[Array, Array]:
     options = svd_options(tol=_SVD_TOL, oversample=_OVERSAMPLE * size, random_state=seed)
     U, s, Vt = decompose(matrix, size, check_finite=False, **options)
     V = Vt.T
-    whole = [_squares(Y) for Y in (U, V)]
-    positive = [_squares(np.maximum(Y, 0)) for Y in (U, V)]
+    whole, positive = [_squares(Y) for Y in (U, V)], [_squares(Y, positive=True) for Y in (U, V)]
     negative = [np.maximum(w - p, 0.0) for w, p in zip(whole, positive, strict=True)]
     flip = negative[0] * negative[1] > positive[0] * positive[1]
     scales = []
@@ -69,9 +67,10 @@ def _from_svd(matrix: Matrix, rank: int, seed: int) -> tuple[Array, Array]:
         scales.append(np.sqrt(squares))
     product = np.sqrt(s.astype(np.float64) * scales[0] * scales[1])
     factors = []
-    for Y, norms in zip((U, V), scales, strict=True):
+    for norms in scales:
         # A pair whose parts vanish gets no component; dead ones start again while the solver works.
         scale = np.divide(product, norms, out=np.zeros(size), where=(product > 0.0) & (norms > 0.0))
+        Y, U = U, V  # so that each is freed when its factor is made
         Z = np.zeros((Y.shape[0], rank), matrix.dtype)
         np.multiply(Y, (np.where(flip, -1.0, 1.0) * scale).astype(Y.dtype), out=Z[:, :size])
         np.abs(Z[:, 0], out=Z[:, 0])
@@ -80,16 +79,22 @@ def _from_svd(matrix: Matrix, rank: int, seed: int) -> tuple[Array, Array]:
     return factors[0], factors[1]
 
 
-def _squares(Y: Array) -> npt.NDArray[np.float64]:
-    """Squared norms of columns."""
-    squares: npt.NDArray[np.float64] = np.einsum("ij,ij->j", Y, Y, dtype=np.float64)
+def _squares(Y: Array, *, positive: bool = False) -> npt.NDArray[np.float64]:
+    """Squared norms of columns, or of their positive parts; a piece at a time, for the memory."""
+    squares = np.zeros(Y.shape[1])
+    for start in range(0, Y.shape[0], _PIECE):
+        piece = Y[start : start + _PIECE]
+        part = np.maximum(piece, 0) if positive else piece
+        squares += np.einsum("ij,ij->j", part, part, dtype=np.float64)
     return squares
 
 
 def _random(matrix: Matrix, rank: int, seed: int) -> tuple[Array, Array]:
     """Half-normal numbers, scaled so that no multiple of W H is closer to the matrix."""
     (m, n), dtype = matrix.shape, matrix.dtype
-    W, Ht = (np.abs(normal_rows(seed, s, 0, size, rank, dtype)) for s, size in ((_W, m), (_H, n)))
+    W, Ht = (normal_rows(seed, s, 0, size, rank, dtype) for s, size in ((_W, m), (_H, n)))
+    for factor in (W, Ht):
+        np.abs(factor, out=factor)
     scan = matrix.operator.scan()
     largest = 0.0 if scan is None else scan["max_abs"]
     if largest == 0.0:
@@ -97,7 +102,7 @@ def _random(matrix: Matrix, rank: int, seed: int) -> tuple[Array, Array]:
     product = np.empty((m, rank), dtype)
     matrix.operator.apply(Ht, product)
     exponent = int(np.frexp(largest)[1]) // 2 * 2
-    product = np.ldexp(product, -exponent)
+    np.ldexp(product, -exponent, out=product)
     cross = float(np.einsum("ij,ij->", W, product, dtype=np.float64))
     grams = [np.einsum("ij,il->jl", Y, Y, dtype=np.float64) for Y in (W, Ht)]
     scale = np.ldexp(np.sqrt(max(cross, 0.0) / float((grams[0] * grams[1]).sum())), exponent // 2)
