@@ -63,7 +63,7 @@ class ScatterPlan {
   template <class S, class P, class I, class Fn>
   static void for_slices(const CompressedView<S, P, I>& a, const Fn& fn) {
     const Tiling tiles = tiling(a.outer);
-    parallel_for(tiles.count(), [&](Index t) {
+    parallel_for(tiles.count(), a.nonzeros() + a.outer, [&](Index t) {
       for (Index o = tiles.begin(t); o < tiles.begin(t) + tiles.size(t); ++o) fn(o);
     });
   }

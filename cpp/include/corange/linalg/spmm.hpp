@@ -157,7 +157,7 @@ Index middle_outer(const CompressedView<S, P, I>& a) {
 template <class T>
 void add_blocks(BlockView<const T> x1, BlockView<const T> x2, BlockView<T> y) {
   const Tiling tiles = tiling(y.rows, 64, 64);
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), y.rows * y.width(), [&](Index t) {
     for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i)
       for (Index j = 0; j < y.width(); ++j) y(i, j) = x1(i, j) + x2(i, j);
   });
@@ -187,7 +187,7 @@ void for_vector_groups(Index width, F&& f) {
 template <class T, class S, class P, class I>
 void spmm_gather(const CompressedView<S, P, I>& a, BlockView<const T> x, BlockView<T> y) {
   const Tiling tiles = tiling(a.outer, 256, 64);
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), (a.nonzeros() + a.outer) * y.cols, [&](Index t) {
     const Index begin = tiles.begin(t);
     detail::for_vector_groups<T>(y.width(), [&]<int NV>(Index j) {
       detail::gather_rows<T, NV>(a, {begin, begin + tiles.size(t)}, x.data + j, x.ld, y.row(begin) + j, y.ld);
@@ -200,7 +200,7 @@ template <class T, class S, class P, class I>
 void spmm_gather(const CompressedView<S, P, I>& a, BlockView<const T> x, StridedOutput<T> y) {
   constexpr Index kRows = 64;
   const Tiling tiles = tiling(a.outer, 256, kRows);
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), (a.nonzeros() + a.outer) * y.cols, [&](Index t) {
     Block<T> buffer(uninitialized, kRows, y.cols);
     for (Index begin = tiles.begin(t), end = begin + tiles.size(t); begin < end; begin += kRows) {
       const Index rows = std::min(kRows, end - begin);
@@ -260,7 +260,7 @@ template <class T, class S, class P, class I, class Rows>
 void scatter_parts(const CompressedView<S, P, I>& a, const ScatterPlan& plan, const Rows& x,
                    const std::vector<BlockView<T>>& sums) {
   const Index parts = static_cast<Index>(sums.size());
-  parallel_for(parts * plan.ranges(), [&](Index task) {
+  parallel_for(parts * plan.ranges(), (a.nonzeros() + a.inner) * sums[0].cols, [&](Index task) {
     const Index range = task / parts;
     const BlockView<T> sum = sums[static_cast<std::size_t>(task % parts)];
     const Outers outers = part_of(a, task % parts, parts);
@@ -322,7 +322,7 @@ template <class T, class S, class P, class I>
 void spmm_normal(const CompressedView<S, P, I>& a, BlockView<const T> x, BlockView<T> z, BlockView<T> y) {
   const Index parts = a.scatter_parts();
   Block<T> second(uninitialized, parts == 2 ? z.rows : 0, z.cols);
-  parallel_for(parts, [&](Index part) {
+  parallel_for(parts, (2 * a.nonzeros() + a.outer + a.inner) * x.cols, [&](Index part) {
     const detail::Outers outers = detail::part_of(a, part, parts);
     const BlockView<T> sum = part == 0 ? z : second.view();
     std::fill_n(sum.data, sum.rows * sum.ld, T(0));
