@@ -62,7 +62,7 @@ template <class T>
 Block<T> packed(StridedView<T> x) {
   Block<T> block(overwritten, x.rows, x.cols);
   const Tiling tiles = tiling(x.rows, 256, 64);
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), x.rows * x.cols, [&](Index t) {
     const Index row = tiles.begin(t), rows = tiles.size(t);
     detail::copy_in<T>(x.middle_rows(row, rows), block.view().middle_rows(row, rows));
   });
@@ -72,7 +72,7 @@ Block<T> packed(StridedView<T> x) {
 template <class T>
 void unpack(BlockView<const T> x, StridedOutput<T> out) {
   const Tiling tiles = tiling(x.rows, 256, 64);
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), x.rows * x.cols, [&](Index t) {
     const Index row = tiles.begin(t), rows = tiles.size(t);
     detail::copy_out<T>(x.middle_rows(row, rows), out.middle_rows(row, rows));
   });
