@@ -37,6 +37,20 @@ TEST("parallel: every task runs once") {
     });
 }
 
+TEST("parallel: a small loop stays on the calling thread, a large one is shared") {
+  matrices::with_threads(2, [] {
+    for (const Index work : {Index{1000}, Index{1} << 20}) {
+      std::atomic<int> elsewhere{0};
+      const auto caller = std::this_thread::get_id();
+      parallel_for(100, work, [&](Index) {
+        if (std::this_thread::get_id() != caller) ++elsewhere;
+        sleep_ms(1);
+      });
+      CHECK((elsewhere > 0) == (work > 1000 && max_threads() > 1));
+    }
+  });
+}
+
 TEST("parallel: an exception ends the loop and arrives") {
   for (const int threads : {1, 2, 7})
     matrices::with_threads(threads, [] {

@@ -138,13 +138,18 @@ class TaskRunner {
   std::exception_ptr error_;
 };
 
+/// Arithmetic that takes one thread about 10 microseconds. Waking other threads for less gains nothing, and where other programs
+/// keep the processors busy it costs milliseconds, until all of them had their turn.
+inline constexpr Index kSmallLoop = 1 << 15;
+
 }  // namespace detail
 
 /// fn(task) for task = 0 .. tasks-1, in parallel; an exception or an interrupt ends the loop and is rethrown here.
+/// `work` is about the number of multiplications, or of entries moved, of all tasks together: little of it is not shared.
 template <class Fn>
-void parallel_for(Index tasks, Fn&& fn) {
+void parallel_for(Index tasks, Index work, Fn&& fn) {
   detail::TaskRunner<Fn> runner(tasks, fn);
-  [[maybe_unused]] const int threads = static_cast<int>(std::min<Index>(max_threads(), tasks));
+  [[maybe_unused]] const int threads = work < detail::kSmallLoop ? 1 : static_cast<int>(std::min<Index>(max_threads(), tasks));
 #if defined(_OPENMP)
   if (threads > 1) {
 #if defined(__unix__) || defined(__APPLE__)
@@ -160,6 +165,12 @@ void parallel_for(Index tasks, Fn&& fn) {
 #endif
   runner.run(true);
   runner.rethrow();
+}
+
+/// The same for loops that are never small.
+template <class Fn>
+void parallel_for(Index tasks, Fn&& fn) {
+  parallel_for(tasks, detail::kSmallLoop, std::forward<Fn>(fn));
 }
 
 /// fn() in a thread of its own while this one polls the hook: for calls that cannot poll themselves. An interrupt leaves the

@@ -47,7 +47,7 @@ SmallMatrix adjoint_product(BlockView<const T> v, BlockView<const T> z) {
   const Tiling tiles = tiling(v.rows, 32, detail::kSumRows);
   const Index k = v.cols, b = z.cols;
   std::vector<double> partial(static_cast<std::size_t>(tiles.count() * k * b), 0.0);
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), v.rows * k * b, [&](Index t) {
     Block<T> piece(k, b);
     const Tiling sums{tiles.size(t), detail::kSumRows};
     for (Index s = 0; s < sums.count(); ++s) {
@@ -84,7 +84,7 @@ void subtract_product(BlockView<const T> v, const SmallMatrix& c, BlockView<T> z
   if (v.cols == 0) return;
   const Block<T> coefficients = to_block<T>(c);
   const Tiling tiles = tiling(v.rows);
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), v.rows * v.cols * z.cols, [&](Index t) {
     const Index row = tiles.begin(t), rows = tiles.size(t);
     panel_product<T>(strided(v.middle_rows(row, rows)), coefficients.view(), z.middle_rows(row, rows), Store::subtract);
   });
@@ -95,7 +95,7 @@ template <class T>
 void product(BlockView<const T> v, const SmallMatrix& c, BlockView<T> y) {
   const Block<T> coefficients = to_block<T>(c);
   const Tiling tiles = tiling(v.rows, 256, 64);
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), v.rows * v.cols * y.cols, [&](Index t) {
     const Index row = tiles.begin(t), rows = tiles.size(t);
     Block<T> result(overwritten, rows, y.cols);
     panel_product<T>(strided(v.middle_rows(row, rows)), coefficients.view(), result.view(), Store::set);
@@ -107,7 +107,7 @@ void product(BlockView<const T> v, const SmallMatrix& c, BlockView<T> y) {
 template <class S, class D>
 void convert(BlockView<S> src, BlockView<D> dst) {
   const Tiling tiles = tiling(dst.rows);
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), dst.rows * dst.cols, [&](Index t) {
     copy_block(src.middle_rows(tiles.begin(t), tiles.size(t)), dst.middle_rows(tiles.begin(t), tiles.size(t)));
   });
 }
@@ -117,7 +117,7 @@ SmallVector squared_column_norms(BlockView<const T> z) {
   const Tiling tiles = tiling(z.rows);
   const Index width = z.cols;
   std::vector<double> partial(static_cast<std::size_t>(width * tiles.count()), 0.0);
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), z.rows * width, [&](Index t) {
     double* sum = partial.data() + t * width;
     for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i) {
       const T* row = z.row(i);
@@ -134,7 +134,7 @@ SmallVector squared_column_norms(BlockView<const T> z) {
 template <class T>
 void subtract_scaled(BlockView<const T> v, const SmallVector& d, BlockView<T> y) {
   const Tiling tiles = tiling(v.rows);
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), v.rows * v.cols, [&](Index t) {
     for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i)
       for (Index j = 0; j < v.cols; ++j) y(i, j) -= static_cast<T>(d(j) * static_cast<double>(v(i, j)));
   });

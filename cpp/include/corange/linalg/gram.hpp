@@ -51,7 +51,7 @@ inline void add_gram(StridedView<double> a, BlockView<const double> n, SmallMatr
   const Index groups = std::clamp<Index>(Index{1 << 23} / std::max<Index>(a.cols * a.cols, 1), 4, 16);
   const Tiling tiles = tiling(a.rows, groups, detail::kGramRows);
   std::vector<Block<double>> sums(static_cast<std::size_t>(tiles.count()));
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), a.rows * a.cols * a.cols, [&](Index t) {
     Block<double> sum(a.cols, a.cols), packed(detail::kGramRows, a.cols), product(n.rows > 0 ? detail::kGramRows : 0, a.cols);
     for (Index i = 0; i < tiles.size(t); i += detail::kGramRows) {
       check_interrupt();

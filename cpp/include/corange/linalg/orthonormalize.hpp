@@ -65,7 +65,7 @@ template <class T>
 Block<T> take_columns(BlockView<const T> z, const std::vector<Index>& columns) {
   Block<T> taken(overwritten, z.rows, static_cast<Index>(columns.size()));
   const Tiling tiles = tiling(z.rows);
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), z.rows * taken.cols(), [&](Index t) {
     for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i)
       for (std::size_t j = 0; j < columns.size(); ++j) taken(i, static_cast<Index>(j)) = z(i, columns[j]);
   });
@@ -83,7 +83,7 @@ SmallMatrix project_out(BlockView<const T> q, BlockView<T> z) {
 template <class T>
 void fill_random_columns(BlockView<T> z, RandomKey key) {
   const Tiling tiles = tiling(z.rows);
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), 8 * z.rows * z.cols, [&](Index t) {
     const Index row = tiles.begin(t);
     fill_normal(key, row, Index{0}, tiles.size(t), z.cols, z.row(row), z.ld);
   });

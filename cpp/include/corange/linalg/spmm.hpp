@@ -73,7 +73,7 @@ class ScatterPlan {
   template <class S, class P, class I, class Fn>
   static void for_slices(const CompressedView<S, P, I>& a, const Fn& fn) {
     const Tiling tiles = tiling(a.outer);
-    parallel_for(tiles.count(), [&](Index t) {
+    parallel_for(tiles.count(), a.nonzeros() + a.outer, [&](Index t) {
       for (Index o = tiles.begin(t); o < tiles.begin(t) + tiles.size(t); ++o) fn(o);
     });
   }
@@ -249,7 +249,7 @@ Index middle_outer(const CompressedView<S, P, I>& a) {
 template <class T>
 void add_blocks(BlockView<const T> x1, BlockView<const T> x2, BlockView<T> y) {
   const Tiling tiles = tiling(y.rows, 64, 64);
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), y.rows * y.width(), [&](Index t) {
     for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i)
       for (Index j = 0; j < y.width(); ++j) y(i, j) = x1(i, j) + x2(i, j);
   });
@@ -279,7 +279,7 @@ void for_vector_groups(Index width, F&& f) {
 template <class T, class S, class P, class I>
 void spmm_gather(const CompressedView<S, P, I>& a, BlockView<const T> x, BlockView<T> y) {
   const Tiling tiles = tiling(a.outer, 256, 64);
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), (a.nonzeros() + a.outer) * y.cols, [&](Index t) {
     const Index begin = tiles.begin(t), end = begin + tiles.size(t);
     detail::for_vector_groups<T>(
         y.width(), [&]<int NV>(Index j) { detail::gather_rows<T, NV>(a, x.data + j, x.ld, y.data + j, y.ld, begin, end); });
@@ -297,7 +297,7 @@ template <class T, class S, class P, class I>
 void scatter_parts(const CompressedView<S, P, I>& a, const ScatterPlan& plan, BlockView<const T> x,
                    const std::vector<BlockView<T>>& sums) {
   const Index parts = static_cast<Index>(sums.size()), middle = parts == 2 ? middle_outer(a) : a.outer;
-  parallel_for(parts * plan.ranges(), [&](Index task) {
+  parallel_for(parts * plan.ranges(), (a.nonzeros() + a.inner) * x.cols, [&](Index task) {
     const Index range = task / parts;
     const BlockView<T> sum = sums[static_cast<std::size_t>(task % parts)];
     const Outers outers = task % parts == 0 ? Outers{0, middle} : Outers{middle, a.outer};

@@ -129,7 +129,7 @@ inline void gaussian_sketch(const LinearOperator& b, RandomKey key, BlockView<do
     const Index count = std::min(width, out.rows - first);
     Block<double> s(b.rows(), count), y(b.cols(), count);
     const Tiling tiles = tiling(b.rows());
-    parallel_for(tiles.count(), [&](Index t) {
+    parallel_for(tiles.count(), 8 * b.rows() * count, [&](Index t) {
       fill_normal(key, tiles.begin(t), first, tiles.size(t), count, s.view().row(tiles.begin(t)), s.ld());
     });
     b.apply_adjoint(BlockView<const double>(s.view()), y.view());

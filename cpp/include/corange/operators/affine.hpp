@@ -127,7 +127,7 @@ class AffineOperator final : public OperatorOf<AffineOperator> {
   static SmallVector weighted_column_sums(BlockView<const T> x, const double* weights) {
     const Tiling tiles = tiling(x.rows);
     SmallMatrix partial = SmallMatrix::Zero(x.cols, tiles.count());
-    parallel_for(tiles.count(), [&](Index t) {
+    parallel_for(tiles.count(), x.rows * x.cols, [&](Index t) {
       for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i)
         for (Index j = 0; j < x.cols; ++j) partial(j, t) += static_cast<double>(x(i, j)) * (weights ? weights[i] : 1.0);
     });

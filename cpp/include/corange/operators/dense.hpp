@@ -31,7 +31,7 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
   Scan scan() const override {
     const Tiling tiles = tiling(a_.rows, 256, 8);
     std::vector<Scan> pieces(static_cast<std::size_t>(tiles.count()));
-    parallel_for(tiles.count(), [&](Index t) {
+    parallel_for(tiles.count(), a_.rows * a_.cols, [&](Index t) {
       Scan piece;
       piece.exponent = detail::kNoExponent;
       for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i) join(piece, scan_row(i));
@@ -79,7 +79,7 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
   template <class T>
   void product(BlockView<const T> x, BlockView<T> y) const {
     const Tiling tiles = row_tiles<T>();
-    parallel_for(tiles.count(), [&](Index t) {
+    parallel_for(tiles.count(), a_.rows * a_.cols * x.cols, [&](Index t) {
       Block<T> buffer;
       const Index row = tiles.begin(t), count = tiles.size(t);
       panel_product<T>(tile<T>(row, count, buffer), x, y.middle_rows(row, count), Store::set);
@@ -169,7 +169,7 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
     const Tiling tiles = row_tiles<T>();
     const Tiling groups = tiling(tiles.count(), std::clamp<Index>(a_.rows / 1024, 1, 32), 1);
     std::vector<Block<T>> sums(static_cast<std::size_t>(groups.count()));
-    parallel_for(groups.count(), [&](Index g) {
+    parallel_for(groups.count(), a_.rows * a_.cols * z.cols, [&](Index g) {
       Block<T> sum(z.rows, z.cols), buffer;
       for (Index t = groups.begin(g); t < groups.begin(g) + groups.size(g); ++t) {
         check_interrupt();
@@ -183,7 +183,7 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
   template <class T>
   static void combine(const std::vector<Block<T>>& sums, BlockView<T> z) {
     const Tiling rows = tiling(z.rows, 64, 64);
-    parallel_for(rows.count(), [&](Index t) {
+    parallel_for(rows.count(), z.rows * z.width() * static_cast<Index>(sums.size()), [&](Index t) {
       for (Index i = rows.begin(t); i < rows.begin(t) + rows.size(t); ++i)
         for (Index j = 0; j < z.width(); ++j) {
           T total = 0;

@@ -34,7 +34,7 @@ class SparseOperator final : public OperatorOf<SparseOperator<S, P, I>> {
   Scan scan() const override {
     const Tiling tiles = tiling(a_.outer, 32, 1);
     std::vector<Scan> pieces(static_cast<std::size_t>(tiles.count()));
-    parallel_for(tiles.count(), [&](Index t) {
+    parallel_for(tiles.count(), a_.nonzeros() + a_.outer, [&](Index t) {
       const Index begin = tiles.begin(t), end = begin + tiles.size(t);
       pieces[static_cast<std::size_t>(t)] = distinct(begin, end) ? scan_stored(begin, end) : scan_summed(begin, end);
     });
@@ -107,7 +107,7 @@ class SparseOperator final : public OperatorOf<SparseOperator<S, P, I>> {
     if (a_.nonzeros() > stored)
       fail("indptr ends at " + std::to_string(a_.nonzeros()) + " but only " + std::to_string(stored) + " entries are stored");
     const Tiling tiles = tiling(a_.nonzeros(), 256, 4096);
-    parallel_for(tiles.count(), [&](Index t) {
+    parallel_for(tiles.count(), a_.nonzeros(), [&](Index t) {
       I low = 0, high = 0;
       for (Index p = tiles.begin(t); p < tiles.begin(t) + tiles.size(t); ++p) {
         low = std::min(low, a_.indices[p]);

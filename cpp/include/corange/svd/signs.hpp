@@ -18,7 +18,7 @@ template <class D>
 ColumnExtremes column_extremes(BlockView<const D> x) {
   const Tiling tiles = tiling(x.rows);
   SmallMatrix partial = SmallMatrix::Zero(x.cols, tiles.count());
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), x.rows * x.cols, [&](Index t) {
     double* most = partial.data() + t * x.cols;
     for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i)
       for (Index j = 0; j < x.cols; ++j) most[j] = std::max(most[j], std::abs(static_cast<double>(x(i, j))));
@@ -36,7 +36,7 @@ ColumnExtremes column_extremes(BlockView<const D> x) {
 template <class D>
 void flip_columns(BlockView<D> x, const SmallVector& d) {
   const Tiling tiles = tiling(x.rows);
-  parallel_for(tiles.count(), [&](Index t) {
+  parallel_for(tiles.count(), x.rows * x.cols, [&](Index t) {
     for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i)
       for (Index j = 0; j < x.cols; ++j) x(i, j) *= static_cast<D>(d(j));
   });
