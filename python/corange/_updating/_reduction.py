@@ -86,7 +86,7 @@ def warm_directions(residual: Residual, size: int, rounds: int, seed: int, updat
     P[:, known:] = _start(residual, size - known, seed, update)
     Q = orthonormal(residual.apply(orthonormal(P)))
     for _ in range(rounds):
-        Q = orthonormal(residual.apply(residual.apply_adjoint(Q)))
+        Q = orthonormal(residual.apply(orthonormal(residual.apply_adjoint(Q))))
     return _measured(residual, residual.clean(Q))
 
 
