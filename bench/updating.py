@@ -1,10 +1,11 @@
-"""Updates of a truncated SVD: against refitting, gensim, IncSVD, scikit-learn, and the methods without pairs."""
+"""Updates of a truncated SVD against refits, gensim, IncSVD, scikit-learn, and vectors of full length."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ def _text(session: Session) -> tuple[sp.csr_matrix, list[sp.csr_matrix]]:
     X = session.once("python_sources", data.python_sources)
     X = data.miniature(X) if session.quick else X
     edges = np.linspace(X.shape[0] // 2, X.shape[0], 11).astype(int)
-    return X[: edges[0]], [X[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return X[: edges[0]], [X[a:b] for a, b in pairwise(edges)]
 
 
 def stream_corange(first: Any, batches: Any, rank: int, **settings: Any) -> np.ndarray:
@@ -194,9 +195,7 @@ def _large(session: Session) -> CaseReport:
         for E in _batches(np.random.default_rng(1), 9, small.right.shape[0])
     ]
     flat = (rows["extended"].seconds or 0.0) / median(times[1:])
-    bars = [
-        Bar(f"{slow} over {fast}", 10, _ratio(rows, slow, fast), at_least=True) for fast, slow in pairs
-    ]
+    bars = [Bar(f"{slow} over {fast}", 10, _ratio(rows, slow, fast), at_least=True) for fast, slow in pairs]
     bars.append(Bar("IncSVD over corange, GKL", 3, _inverse(rows, "IncSVD GKL"), at_least=True))
     bars.append(Bar("time over that with a tenth of the rows and columns", 1.5, flat))
     facts = {"shape": [m, n], "rank": rank, "batch": "100 rows of 20 entries", "threads": session.threads}

@@ -126,7 +126,6 @@ class TestSvd:
         assert capsys.readouterr().err == "corange: interrupted\n"
 
 
-
 class TestUpdate:
     def test_rows_and_columns_that_arrive_give_the_svd_of_all(self, folder, capsys):
         for name, part in (("a", A[:80, :70]), ("b", A[80:, :70]), ("c", A[:, 70:])):

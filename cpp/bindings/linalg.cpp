@@ -84,9 +84,7 @@ py::tuple small_eigh_array(const py::array& x) {
 }
 
 /// Returns R with x = out R.
-py::array_t<double> orthonormal_factor(const py::array& x, const py::array& out) {
-  return to_array(basis_of_any(x, out).R);
-}
+py::array_t<double> orthonormal_factor(const py::array& x, const py::array& out) { return to_array(basis_of_any(x, out).R); }
 
 /// Q = orth((A A')^power A Omega), orthonormalized after every product.
 template <class T>

@@ -1,4 +1,4 @@
-"""The command line: ``corange svd``, ``update``, ``nmf``, ``sketch``, ``info``, ``demo``; also ``python -m corange``."""
+"""The command line: ``corange svd``, ``update``, ``cur``, ``nmf`` and others; also ``python -m corange``."""
 
 import argparse
 import importlib
@@ -145,8 +145,8 @@ def _add_update(commands: Any) -> None:
     command = commands.add_parser(
         "update",
         help="a saved SVD brought up to date with rows or columns in a file",
-        description="Append the rows (or columns) in a file to a truncated SVD that corange svd or update saved, "
-        "print how far it can be from the true one, and save it.",
+        description="Append the rows (or columns) in a file to a truncated SVD that corange svd or update "
+        "saved, print how far it can be from the true one, and save it.",
     )
     command.add_argument("result", type=Path, metavar="RESULT", help=".npz file of an SVD")
     command.add_argument(
@@ -155,7 +155,9 @@ def _add_update(commands: Any) -> None:
     command.add_argument(
         "--axis", type=int, choices=(0, 1), default=0, help="0 appends rows, 1 columns (default: 0)"
     )
-    command.add_argument("--rank", type=int, metavar="K", help="triplets to keep (default: as many as before)")
+    command.add_argument(
+        "--rank", type=int, metavar="K", help="triplets to keep (default: as many as before)"
+    )
     command.add_argument("--method", default="auto", metavar="NAME", help="default: %(default)s")
     command.add_argument("--seed", type=int, default=0, help="of the random numbers (default: %(default)s)")
     command.add_argument(

@@ -43,7 +43,8 @@ def test_a_stream_is_the_decomposition_of_all_rows(size, center, kind):
     assert_svd(model, A - mean if center else A, 4)
     np.testing.assert_allclose(model.mean_, mean, rtol=1e-12, atol=1e-12)
     assert model.n_samples_seen_ == 300
-    assert model.report_.drift.lost <= 1e-9 * model.singular_values_[0]
+    # a difference of squares: half the digits are its own rounding
+    assert model.report_.drift.lost <= 1e-7 * model.singular_values_[0]
 
 
 @pytest.mark.parametrize("center", [False, True])
@@ -114,7 +115,9 @@ def test_same_bits_on_any_number_of_threads(sparse):
     found = []
     for threads in (1, 2, 3):
         with threadpool_limits(threads, user_api="openmp"):
-            found.append(stream(cr.IncrementalSVD(8, center=True, random_state=0), A, 200).components_.tobytes())
+            found.append(
+                stream(cr.IncrementalSVD(8, center=True, random_state=0), A, 200).components_.tobytes()
+            )
     assert len(set(found)) == 1
 
 
@@ -139,7 +142,9 @@ BATCHES = [sp.random_array((20, 300), density=0.05, rng=seed, format="csr") for 
 
 def resume(path, center=False):
     """Go on from the checkpoint, or from nothing, to the end of the stream."""
-    model = cr.load(path) if path.exists() else cr.IncrementalSVD(6, center=center, forget=0.99, random_state=0)
+    model = (
+        cr.load(path) if path.exists() else cr.IncrementalSVD(6, center=center, forget=0.99, random_state=0)
+    )
     for batch in BATCHES[getattr(model, "n_samples_seen_", 0) // 20 :]:
         model.partial_fit(batch).save(path)
     return model

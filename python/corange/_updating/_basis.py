@@ -18,6 +18,8 @@ Doubles = npt.NDArray[np.float64]
 # Frobenius condition number, divided by the size, of the small factor above which it is multiplied out:
 # rows are stored as products with its inverse, which loses so many times the rounding unit.
 _ILL_CONDITIONED = 1e3
+# Multiplications that every BLAS leaves to one thread, so that their sums have one order.
+_ONE_THREAD = 2**16
 
 
 class ExtendedBasis:
@@ -89,23 +91,21 @@ class ExtendedBasis:
         self, places: npt.NDArray[np.int64], parts: Sequence[tuple[Doubles, Doubles]], mix: Doubles
     ) -> None:
         """Multiply the columns with `mix`, and put the sum of some products in some places."""
-        inner = self.inner @ mix
+        inner = product(self.inner, mix)
         inverse = inverse_unless_ill_conditioned(inner)
         if inverse is None:
             self._replace(multiply(self.tall, inner))
         else:
             self.inner = inner
         if parts:
-            first, *others = (
-                product(A, B if inverse is None else np.asarray(B @ inverse)) for A, B in parts
-            )
+            first, *others = (product(A, B if inverse is None else product(B, inverse)) for A, B in parts)
             for other in others:
                 first += other
             self._buffer[places] = first
 
     def extend(self, mix: Doubles, rows: Array) -> None:
         """Multiply the columns with `mix`, and append rows."""
-        inner = self.inner @ mix
+        inner = product(self.inner, mix)
         inverse = inverse_unless_ill_conditioned(inner)
         if inverse is None:
             self._replace(multiply(self.tall, inner))
@@ -164,11 +164,15 @@ def product(A: Array, B: Array) -> Array:
     """Multiply dense matrices, either of which may be empty, in the core."""
     if not (A.size and B.size):
         return np.zeros((A.shape[0], B.shape[1]), A.dtype)
+    if A.size * B.shape[1] < _ONE_THREAD:
+        return np.asarray(A @ B, dtype=A.dtype)
     return multiply(np.ascontiguousarray(A), B)
 
 
 def adjoint(A: Array, B: Array) -> Doubles:
     """Compute ``A.T @ B`` in the core, in double precision at the end."""
+    if 0 < A.size * B.shape[1] < _ONE_THREAD:
+        return np.asarray(A.T @ B, dtype=np.float64)
     out = np.zeros((A.shape[1], B.shape[1]), A.dtype)
     if out.size and A.shape[0]:
         as_operator(A, check_finite=False).apply_adjoint(np.ascontiguousarray(B, dtype=A.dtype), out)

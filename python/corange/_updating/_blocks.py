@@ -75,7 +75,7 @@ class Block:
         squares = np.asarray(rows.multiply(rows).sum(axis=1)).ravel()
         if self._mean is not None:
             squares += self._mean @ self._mean - 2 * (rows @ self._mean)
-        return np.sqrt(np.maximum(squares, 0.0))
+        return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
     def _norms(self, part: slice) -> npt.NDArray[np.float64]:
         rows = self._rows[part].astype(np.float64, copy=False)

@@ -33,7 +33,8 @@ _EPS = float(np.finfo(np.float64).eps)
 _REFRESH = 1000
 # Columns of a low-rank change that are handled together.
 _PIECE = 64
-# Times as many rows as columns from which a Gram matrix pays, and the largest ratio of values for which it may.
+# Times as many rows as columns from which a Gram matrix pays, and the largest ratio of values that it may
+# meet.
 _TALL, _ONE_SIZE = 2, 32.0
 # Smallest eigenvalue of the Gram matrix of what is left of a basis that may be inverted.
 _WORTH_INVERTING = 1e-4
@@ -219,7 +220,7 @@ class EvolvingSVD:
         k = self.s.size
         sides = [self._directions(D, self._left(), "exact"), self._directions(E, self.right, "exact")]
         blocks = [np.vstack([residual.coordinates, found.R]) for residual, found in sides]
-        M = blocks[0] @ blocks[1].T
+        M = product(blocks[0], blocks[1].T)
         M[np.arange(k), np.arange(k)] += self.s
         rotations = self._truncate(M, 0.0, "mixed")
         for (residual, found), mix in zip(sides, rotations, strict=True):
@@ -321,8 +322,8 @@ def first_drift(result: SVDResult) -> Drift:
 def _small_svd(M: Doubles, rank: int) -> tuple[Doubles, Doubles, Doubles]:
     """Decompose a matrix; by its Gram matrix where it is tall and the values to keep are of one size.
 
-    The Gram matrix squares their ratio, which costs as many digits; it needs products alone, and no threads of
-    another library that would compete with the core's.
+    The Gram matrix squares their ratio, which costs as many digits; it needs products alone, and no threads
+    of another library that would compete with the core's.
     """
     if M.shape[0] >= _TALL * M.shape[1]:
         squares, G = _core.small_eigh(adjoint(M, M))

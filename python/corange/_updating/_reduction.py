@@ -73,11 +73,11 @@ def power_directions(residual: Residual, size: int, rounds: int, seed: int, upda
 def warm_directions(residual: Residual, size: int, rounds: int, seed: int, update: int) -> Directions:
     """Take a step of subspace iteration, from the leading old triplets and a random block for what is new.
 
-    The step ``A'A V = V S**2 + E'C`` for the matrix with its new rows leaves the span of V along the residuals
-    times ``C``: so the columns of C that belong to the leading triplets tell which directions those turn to.
-    Where they vanish, as for rows that have nothing in common with older ones, random columns fill their
-    place. Without further rounds this takes one product with the residuals and one with their transpose, and
-    is as accurate for the leading triplets as the power method is after several.
+    The step ``A'A V = V S**2 + E'C`` for the matrix with its new rows leaves the span of V along the
+    residuals times ``C``: so columns of C that belong to the leading triplets tell which directions those
+    turn to. Where they vanish, as for rows that have nothing in common with older ones, random columns fill
+    their place. Without further rounds this takes one product with the residuals and one with their
+    transpose, and is as accurate for the leading triplets as the power method is after several.
     """
     s = residual.shape[1]
     known = min(int(_WARM * size), residual.coordinates.shape[0])
@@ -86,7 +86,7 @@ def warm_directions(residual: Residual, size: int, rounds: int, seed: int, updat
     P[:, known:] = _start(residual, size - known, seed, update)
     Q = orthonormal(residual.apply(orthonormal(P)))
     for _ in range(rounds):
-        Q = orthonormal(residual.apply(residual.apply_adjoint(Q)))
+        Q = orthonormal(residual.apply(orthonormal(residual.apply_adjoint(Q))))
     return _measured(residual, residual.clean(Q))
 
 

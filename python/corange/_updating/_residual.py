@@ -51,11 +51,12 @@ class ActiveResidual:
         self._rows = scipy.sparse.csr_array((rows.data, local, rows.indptr), shape=shape)
         self._operator = as_operator(self._rows, check_finite=False) if rows.nnz > _FEW else None
         self._known = basis.take(self.active)
-        self.coordinates = self._image(self._known).T
+        self._images = self._image(self._known)
+        self.coordinates = self._images.T
         k = basis.shape[1]
         values, vectors = _core.small_eigh(np.eye(k) - adjoint(self._known, self._known))
         roots = np.sqrt(np.maximum(values, 2 * _EPS))
-        self._root, self._unroot = (vectors * roots).T, vectors / roots
+        self._root, self._unroot = np.ascontiguousarray((vectors * roots).T), vectors / roots
         self.shape = (self.active.size + k, rows.shape[0])
 
     def norms(self) -> Doubles:
@@ -66,7 +67,7 @@ class ActiveResidual:
 
     def apply(self, P: Doubles) -> Doubles:
         """Multiply the residuals, as columns, with a block."""
-        inner = self.coordinates @ P
+        inner = adjoint(self._images, P)
         result = np.empty((self.shape[0], P.shape[1]))
         split = self.active.size
         if self._operator is not None:
@@ -74,14 +75,14 @@ class ActiveResidual:
         else:
             result[:split] = self._rows.T @ P
         result[:split] -= product(self._known, inner)
-        result[split:] = self._root @ inner
+        result[split:] = product(self._root, inner)
         return result
 
     def apply_adjoint(self, Y: Doubles) -> Doubles:
         """Multiply the transpose of the residuals with a block."""
         top, bottom = np.ascontiguousarray(Y[: self.active.size]), Y[self.active.size :]
-        inner = self._root.T @ bottom - adjoint(self._known, top)
-        result: Doubles = self._image(top) + self.coordinates.T @ inner
+        inner = adjoint(self._root, bottom) - adjoint(self._known, top)
+        result: Doubles = self._image(top) + product(self._images, inner)
         return result
 
     def clean(self, Q: Doubles) -> Doubles:
@@ -90,14 +91,14 @@ class ActiveResidual:
 
     def is_safe(self, Q: Doubles) -> bool:
         """Whether orthonormal directions stay orthonormal to `_LOSS` when they join the basis."""
-        outside = self._unroot @ Q[self.active.size :]
+        outside = product(self._unroot, Q[self.active.size :])
         return bool((np.square(outside).sum(axis=0) * _EPS <= _LOSS).all())
 
     def join(self, Q: Doubles, old: Doubles, new: Doubles) -> None:
         """Let the basis become ``V @ old + Q @ new``, Q being directions in these coordinates."""
-        outside = self._unroot @ Q[self.active.size :]
+        outside = product(self._unroot, Q[self.active.size :])
         parts = [(self._known, old), (Q[: self.active.size], new)]
-        self.basis.change(self.active, parts, old - outside @ new)
+        self.basis.change(self.active, parts, old - product(outside, new))
 
     def _image(self, X: Doubles) -> Doubles:
         if self._operator is None:
@@ -137,7 +138,8 @@ class DenseResidual:
         basis.flush()
         self.basis, self._block, self._rows = basis, rows, rows.matrix
         self._V = basis.tall.astype(np.float64, copy=False)
-        self.coordinates = self._image(self._V).T
+        self._images = self._image(self._V)
+        self.coordinates = self._images.T
         self.shape = (rows.shape[1], rows.shape[0])
 
     def norms(self) -> Doubles:
@@ -148,12 +150,12 @@ class DenseResidual:
         """Multiply the residuals, as columns, with a block."""
         out = np.empty((self.shape[0], P.shape[1]), self._rows.dtype)
         self._rows.operator.apply_adjoint(np.ascontiguousarray(P, dtype=self._rows.dtype), out)
-        result: Doubles = out - product(self._V, self.coordinates @ P)
+        result: Doubles = out - product(self._V, adjoint(self._images, P))
         return result
 
     def apply_adjoint(self, Y: Doubles) -> Doubles:
         """Multiply the transpose of the residuals with a block."""
-        result: Doubles = self._image(Y) - self.coordinates.T @ adjoint(self._V, Y)
+        result: Doubles = self._image(Y) - product(self._images, adjoint(self._V, Y))
         return result
 
     def clean(self, Q: Doubles) -> Doubles:

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -27,7 +28,7 @@ Array = npt.NDArray[Any]
 # Triplets to carry beyond those shown, at least.
 _BUFFER = 10
 # Rows that are taken together: as many, or so many times the triplets.
-_PIECE, _PIECE_TIMES = 128, 8
+_PIECE, _PIECE_TIMES = 128, 16
 # Attributes that are made of the state when somebody reads them.
 _SHOWN = frozenset(
     ("components_", "singular_values_", "explained_variance_", "explained_variance_ratio_", "report_")
@@ -50,8 +51,8 @@ class IncrementalSVD(SpectralTransformer):
         What each call of `partial_fit` multiplies all former rows with (minus the mean): a row that came t
         calls ago has weight ``forget**(2 * t)`` in squares. Above 0; 1 keeps all.
     random_state : None, int, Generator or RandomState, default=None
-        For large batches, see the notes. It is read by the first batch; the same integer always gives the same
-        bits.
+        For large batches, see the notes. It is read by the first batch; the same integer always gives the
+        same bits.
 
     Attributes
     ----------
@@ -82,14 +83,14 @@ class IncrementalSVD(SpectralTransformer):
 
     Notes
     -----
-    Batches are taken in pieces of 8 k rows (at least 128) when k triplets are carried. A piece of at most
-    k + 32 rows (or 128) is an exact update of what was kept, which costs about 4 n (k + s)**2 flops for s rows.
-    One of more rows is reduced to 2 k / 3 directions, by one step of subspace iteration from the triplets so
-    far and a random block: about 8 n k**2 flops. Sparse rows without `center` cost this with the columns that
-    have entries in the place of n. A first batch of more than one piece is decomposed by `corange.svd`.
-    Scatter about the mean of all rows is that of the m new rows about their mean b, that of the n old ones and
-    ``n m / (n + m) d d'`` with ``d = b - mean`` [1]_: of new rows minus ``b - sqrt(n / (n + m)) d``. Attributes
-    are computed when they are read.
+    Batches are taken in equal pieces of at most 16 k rows (or 128) when k triplets are carried. A piece of
+    at most k + 32 rows (or 128) is an exact update of what was kept, which costs about 4 n (k + s)**2 flops
+    for s rows. One of more rows is reduced to 2 k / 3 directions, by one step of subspace iteration from
+    the triplets so far and a random block: about 8 n k**2 flops. Sparse rows without `center` cost this
+    with the columns that have entries in the place of n. A first batch of more than one piece is decomposed
+    by `corange.svd`. Scatter about the mean of all rows is that of the m new rows about their mean b, that
+    of the n old ones and ``n m / (n + m) d d'`` with ``d = b - mean`` [1]_: of new rows minus ``b - sqrt(n
+    / (n + m)) d``. Attributes are computed when they are read.
 
     References
     ----------
@@ -282,8 +283,10 @@ class IncrementalSVD(SpectralTransformer):
             self._state.rank = rank
             self._state.scale(float(self.forget))
             self.weight_ *= float(self.forget) ** 2
-        for row in range(begin, block.shape[0], step):
-            self._append(block.part(slice(row, min(row + step, block.shape[0]))))
+        m = block.shape[0]
+        edges = np.linspace(begin, m, 1 + -(-(m - begin) // step)).astype(int)
+        for start, stop in pairwise(edges):
+            self._append(block.part(slice(start, stop)))
         self._state.shown, self._state.seconds = None, time.perf_counter() - started
         return self
 
