@@ -129,12 +129,10 @@ class SvdDriver {
     Block<T> start = random_start<T>(plan.block, plain);
     if (engine == Engine::golub_kahan) {
       report_.method = "block Golub-Kahan-Lanczos, float64";
-      GolubKahan<T> gk(*a_, std::move(start), plan.max_basis, key);
-      return finish<T>(gk, rank, step);
+      return finish<T>(std::make_unique<GolubKahan<T>>(*a_, std::move(start), plan.max_basis, key), rank, step);
     }
     report_.method = std::string("block Lanczos on A'A, ") + (std::is_same_v<T, float> ? "float32" : "float64");
-    NormalLanczos<T> lanczos(*a_, std::move(start), plan.max_basis, key, tol_);
-    return finish<T>(lanczos, rank, step);
+    return finish<T>(std::make_unique<NormalLanczos<T>>(*a_, std::move(start), plan.max_basis, key, tol_), rank, step);
   }
 
   /// A'Omega, or Omega if `plain`.
@@ -148,15 +146,16 @@ class SvdDriver {
   }
 
   template <class T, class Krylov>
-  Triplets<D> finish(Krylov& krylov, Index rank, Index step) {
-    const auto outcome = run_krylov(krylov, rank, tol_, options_, log_, [&] { return passes_left() >= step; });
+  Triplets<D> finish(std::unique_ptr<Krylov> krylov, Index rank, Index step) {
+    const auto outcome = run_krylov(*krylov, rank, tol_, options_, log_, [&] { return passes_left() >= step; });
     report_.stopped = outcome.stopped;
     const bool last = std::is_same_v<Krylov, GolubKahan<T>>;
     if (outcome.stopped == "stalled" && !last && may_start_again()) return {};
-    const Index found = std::min(rank, krylov.count());
+    const Index found = std::min(rank, krylov->count());
     Block<T> basis(overwritten, a_->cols(), rank);
     if (found < rank) detail::fill_random_columns<T>(basis.view(), detail::stream_key(options_.seed, detail::Stream::fill));
-    krylov.right_vectors(outcome.ritz, basis.cols(found));
+    krylov->right_vectors(outcome.ritz, basis.cols(found));
+    krylov.reset();  // its blocks are as large as what comes now
     return ritz(std::move(basis));
   }
 
