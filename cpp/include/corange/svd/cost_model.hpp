@@ -2,7 +2,7 @@
 //
 //   sparse, in memory   products with few columns are cheap and Krylov degree is what converges: one vector register a row
 //   dense, in memory    wide enough that A'(A X) is bound by arithmetic and not by reading A
-//   on disk, callback   passes are what costs: a block as wide as the rank, so that three passes make a basis of 3 k
+//   on disk, callback   passes are what costs: blocks of twice the rank, so that two steps make a basis of 4 k
 #pragma once
 
 #include "corange/operators/linear_operator.hpp"
@@ -21,7 +21,7 @@ inline KrylovPlan plan_krylov(const LinearOperator& a, const SvdOptions& options
   const Index lane = static_cast<Index>(kAlignment / scalar_bytes);
   Index block = lane;
   if (a.storage() == Storage::dense) block = 2 * lane;
-  if (a.storage() == Storage::disk) block = padded<float>(rank + rank / 2 + 10);
+  if (a.storage() == Storage::disk) block = padded<float>(2 * rank + 10);
   if (a.storage() == Storage::callback) block = padded<double>(std::max<Index>(rank / 4, lane));
   block = std::min(options.block_size.value_or(block), n);
   const Index extra = options.oversample.value_or(std::max(5 * rank, 6 * block));

@@ -3,7 +3,7 @@
 //   A ~ U diag(s) V',  U m x k, V n x k orthonormal, s descending,  ||A v_i - s_i u_i|| = 0 and ||A'u_i - s_i v_i|| <= tol s_1
 //
 //   1. Look at A: size, largest entry (A is scaled by a power of two on the fly), Frobenius norm. Work on A or A', whichever is tall.
-//   2. Block and basis length from a cost model; random start A' Omega, Omega Gaussian.
+//   2. Block and basis length from a cost model; random start A' Omega, Omega Gaussian (on disk Omega itself: a pass less).
 //   3. Krylov basis of right vectors: randomized block Golub-Kahan-Lanczos with full reorthogonalization and thick restart.
 //      The left basis stays implicit (block Lanczos on A'A) while 8 eps s_1 / max(s_k, tol s_1) <= tol, in single precision first,
 //      and is explicit below that.
@@ -119,40 +119,43 @@ class SvdDriver {
   Triplets<D> krylov(Engine engine, Index rank) {
     const Index step = engine == Engine::golub_kahan ? 2 : a_->normal_passes();
     limit_ = options_.max_passes.value_or(kNoLimit);
-    const KrylovPlan plan = plan_krylov(*a_, options_, rank, sizeof(T), (passes_left() - 1) / step);
+    // On disk a pass is dear, and one to begin with gains less than one more step: two steps from Omega itself do as well.
+    const bool plain = a_->storage() == Storage::disk && passes_left() >= 2 * step;
+    const KrylovPlan plan = plan_krylov(*a_, options_, rank, sizeof(T), (passes_left() - (plain ? 0 : 1)) / step);
     if (!options_.max_passes) limit_ = a_->passes() + default_passes(plan);
     report_.block_size = plan.block;
     report_.max_basis = plan.max_basis;
     const RandomKey key = detail::stream_key(options_.seed, detail::Stream::engine);
-    Block<T> start = random_start<T>(plan.block);
+    Block<T> start = random_start<T>(plan.block, plain);
     if (engine == Engine::golub_kahan) {
       report_.method = "block Golub-Kahan-Lanczos, float64";
-      GolubKahan<T> gk(*a_, std::move(start), plan.max_basis, key);
-      return finish<T>(gk, rank, step);
+      return finish<T>(std::make_unique<GolubKahan<T>>(*a_, std::move(start), plan.max_basis, key), rank, step);
     }
     report_.method = std::string("block Lanczos on A'A, ") + (std::is_same_v<T, float> ? "float32" : "float64");
-    NormalLanczos<T> lanczos(*a_, std::move(start), plan.max_basis, key, tol_);
-    return finish<T>(lanczos, rank, step);
+    return finish<T>(std::make_unique<NormalLanczos<T>>(*a_, std::move(start), plan.max_basis, key, tol_), rank, step);
   }
 
+  /// A'Omega, or Omega if `plain`.
   template <class T>
-  Block<T> random_start(Index block) {
-    Block<T> omega(overwritten, a_->rows(), block), start(overwritten, a_->cols(), block);
-    detail::fill_random_columns<T>(omega.view(), detail::stream_key(options_.seed, detail::Stream::start));
-    a_->apply_adjoint(BlockView<const T>(omega.view()), start.view());
+  Block<T> random_start(Index block, bool plain) {
+    Block<T> start(overwritten, a_->cols(), block), omega(overwritten, plain ? 0 : a_->rows(), block);
+    const BlockView<T> random = plain ? start.view() : omega.view();
+    detail::fill_random_columns<T>(random, detail::stream_key(options_.seed, detail::Stream::start));
+    if (!plain) a_->apply_adjoint(BlockView<const T>(omega.view()), start.view());
     return start;
   }
 
   template <class T, class Krylov>
-  Triplets<D> finish(Krylov& krylov, Index rank, Index step) {
-    const auto outcome = run_krylov(krylov, rank, tol_, options_, log_, [&] { return passes_left() >= step; });
+  Triplets<D> finish(std::unique_ptr<Krylov> krylov, Index rank, Index step) {
+    const auto outcome = run_krylov(*krylov, rank, tol_, options_, log_, [&] { return passes_left() >= step; });
     report_.stopped = outcome.stopped;
     const bool last = std::is_same_v<Krylov, GolubKahan<T>>;
     if (outcome.stopped == "stalled" && !last && may_start_again()) return {};
-    const Index found = std::min(rank, krylov.count());
+    const Index found = std::min(rank, krylov->count());
     Block<T> basis(overwritten, a_->cols(), rank);
     if (found < rank) detail::fill_random_columns<T>(basis.view(), detail::stream_key(options_.seed, detail::Stream::fill));
-    krylov.right_vectors(outcome.ritz, basis.cols(found));
+    krylov->right_vectors(outcome.ritz, basis.cols(found));
+    krylov.reset();  // its blocks are as large as what comes now
     return ritz(std::move(basis));
   }
 
