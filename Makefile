@@ -8,6 +8,9 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 # CMake options for the build in VENV, such as: make test VENV=.venv-serial DEFINES=CORANGE_OPENMP=OFF
 DEFINES ?=
 
+# Arguments of pytest, such as: make test-python PYTEST='-k nmf'
+PYTEST ?=
+
 BIN := $(VENV)/bin
 NAME := $(patsubst .%,%,$(notdir $(VENV)))
 BUILD := build/$(NAME)
@@ -61,7 +64,7 @@ demo: build
 test: test-cpp test-python
 
 test-python: build $(VENV)/.extra-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST)
 
 test-cpp: $(VENV)/.created
 	@mkdir -p $(BUILD)
