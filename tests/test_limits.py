@@ -100,13 +100,12 @@ SPARSE_SHAPE = 8000, 2500
 BUFFERS = 32e6  # tiles of each thread, blocks of rows made dense, and what allocators keep
 
 # Whose memory is no matter of rows plus columns: least squares holds a sketch and factors of n x n numbers,
-# an update takes the matrix as what is added, separable_nmf keeps a matrix of its own, FastJL makes some of a
+# separable_nmf keeps a matrix of its own, FastJL makes some of a
 # sparse matrix dense, and for MaskedNMF and Nystroem the calls of the registry themselves copy the data.
 HEAVY = (
     "lstsq",
     "ridge",
     "Sketched",
-    "update_svd",
     "separable_nmf",
     "MaskedNMF",
     "Nystroem",
