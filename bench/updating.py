@@ -127,7 +127,7 @@ def _worse(rows: dict[str, Row], name: str, other: str) -> float | None:
 
 
 def _refit(session: Session) -> CaseReport:
-    """Refit with all data at hand, at each of the ten steps, by SciPy's propack and by corange.svd, both from nothing."""
+    """Refit with all data at hand, at each step, by SciPy's propack and by corange.svd, from nothing."""
     import corange as cr
 
     first, batches = _text(session)
