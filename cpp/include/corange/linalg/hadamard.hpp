@@ -13,6 +13,7 @@
 // doi:10.1109/TC.1976.1674569; blocking as in FFHT of Andoni et al., "Practical and optimal LSH for angular distance", NIPS 2015.
 #pragma once
 
+#include <bit>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -135,15 +136,21 @@ inline void with_radix(Index radix, F&& f) {
   }
 }
 
+/// The radix of the next pass over a block of which the levels down to blocks of `last` entries are missing: as few passes as may be,
+/// of about equal size; narrow ones over distances at which all lines fall into two sets of L1.
+template <class T>
+Index next_radix(Index length, Index last) {
+  const Index widest = length / kRadix * static_cast<Index>(sizeof(T)) > (1 << 11) ? 8 : kRadix;
+  const auto levels = std::bit_width(static_cast<std::size_t>(length / last)) - 1;
+  const auto most = std::bit_width(static_cast<std::size_t>(widest)) - 1, passes = (levels + most - 1) / most;
+  return Index{1} << (levels + passes - 1) / passes;
+}
+
 /// The levels of a block of `length` entries from distance length / 2 down to `last`, at least a vector.
 template <class T>
 void levels(T* x, Index length, Index last, const T* next) {
   if (length <= last) return;
-  // Passes of equal size; narrow ones over distances at which a cache holds few lines of one set.
-  const Index widest = length / kRadix * static_cast<Index>(sizeof(T)) >= (1 << 15) ? 8 : kRadix;
-  Index radix = 2;
-  while (radix < widest && radix * last < length) radix *= 2;
-  const Index block = length / radix;
+  const Index radix = next_radix<T>(length, last), block = length / radix;
   with_radix(radix, [&]<int R>() { pass<R>(x, block, next); });
   if (block > last)
     for (Index k = 0; k < radix; ++k) levels<T>(x + k * block, block, last, nullptr);
@@ -171,9 +178,9 @@ void transform(T* x, Index n, T scale, const T* next = nullptr) {
     finish<kRadix>(x, n / kLast, scale);
   } else {
     check_interrupt();
-    const Index radix = n / kInCache >= 8 ? 8 : n / kInCache;
-    with_radix(radix, [&]<int R>() { pass<R>(x, n / radix, static_cast<const T*>(nullptr)); });
-    for (Index k = 0; k < radix; ++k) transform<T>(x + k * (n / radix), n / radix, scale);
+    const Index radix = next_radix<T>(n, kLast), block = n / radix;
+    with_radix(radix, [&]<int R>() { pass<R>(x, block, static_cast<const T*>(nullptr)); });
+    for (Index k = 0; k < radix; ++k) transform<T>(x + k * block, block, scale);
   }
 }
 
