@@ -90,7 +90,7 @@ def fwht_single(session: Session) -> CaseReport:
     rows, bars = [], []
     for log in range(10, session.size(21, 12)):
         X = np.ones((1 << max(session.size(17, 12) - log, 0), 1 << log), np.float32)
-        calls = max(1, (1 << session.size(24, 14)) // X.size)
+        calls = max(1, (1 << session.size(27, 14)) // X.size)
         with threadpool_limits(1):
             task = {"X": X, "calls": calls}
             found = _race(session, [Contender("corange", transform_often, "task")], {"task": task})[0]
