@@ -55,6 +55,42 @@ class TestShowConfig:
         assert result.stdout.strip() == "1", result.stderr
 
 
+@pytest.mark.skipif(
+    not (_core.build_info()["openmp"] and _core.build_info()["compiler"].startswith("GCC")),
+    reason="a setting of GNU's OpenMP library",
+)
+class TestIdleThreads:
+    SHOW = "import os; from corange import _core; print(os.environ.get('GOMP_SPINCOUNT', 'unset'))"
+
+    def loaded(self, **environment):
+        kept = {
+            name: text
+            for name, text in os.environ.items()
+            if name not in {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}
+        }
+        result = subprocess.run(
+            [sys.executable, "-c", self.SHOW],
+            env=kept | {"OMP_DISPLAY_ENV": "verbose"} | environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return result.stdout.strip(), result.stderr
+
+    def test_sleep_soon_and_the_environment_is_as_before(self):
+        after, shown = self.loaded()
+        assert after == "unset"
+        assert "GOMP_SPINCOUNT = '1000'" in shown
+
+    @pytest.mark.parametrize(("name", "text"), [("GOMP_SPINCOUNT", "77"), ("OMP_WAIT_POLICY", "ACTIVE")])
+    def test_the_choice_of_the_user_stays(self, name, text):
+        after, shown = self.loaded(**{name: text})
+        assert after == ("77" if name == "GOMP_SPINCOUNT" else "unset")
+        assert f"{name} = '{text}'" in shown
+        assert "GOMP_SPINCOUNT = '1000'" not in shown
+
+
 class TestChoiceOfInstructionSet:
     @pytest.mark.parametrize(
         ("installed", "supported", "forced", "chosen"),

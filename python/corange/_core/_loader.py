@@ -7,7 +7,8 @@ by the processor is loaded; the environment variable ``CORANGE_ISA`` forces one.
 import importlib
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 
 KNOWN_ISAS = ("x86_64_v4", "x86_64_v3", "x86_64_v2", "aarch64", "generic")
@@ -33,7 +34,26 @@ def load() -> ModuleType:
         is not there.
     """
     isa = choose_isa(installed_isas(), supported_isas(), os.environ.get("CORANGE_ISA", ""))
-    return importlib.import_module(f"corange._core._core_{isa}")
+    with _idle_threads_sleep():
+        return importlib.import_module(f"corange._core._core_{isa}")
+
+
+@contextmanager
+def _idle_threads_sleep() -> Iterator[None]:
+    """Have OpenMP threads sleep after about 20 microseconds without work, unless the user chose otherwise.
+
+    GNU's OpenMP library, which reads its settings once, when it is loaded, would let them spin for
+    milliseconds after each loop: they take the processors from the threads of BLAS, and from other
+    programs. 1000 is its own choice where there are more threads than processors.
+    """
+    if not os.environ.keys().isdisjoint({"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}):
+        yield
+        return
+    os.environ["GOMP_SPINCOUNT"] = "1000"
+    try:
+        yield
+    finally:
+        del os.environ["GOMP_SPINCOUNT"]
 
 
 def installed_isas() -> tuple[str, ...]:
