@@ -89,6 +89,11 @@ class EvolvingSVD:
         """Times that a small factor was multiplied out."""
         return self.right.flushes + (0 if self.left is None else self.left.flushes)
 
+    @property
+    def condition(self) -> float:
+        """Of the worse of the small factors."""
+        return max(self.right.condition, 1.0 if self.left is None else self.left.condition)
+
     # ---- what changes
 
     def append_rows(self, rows: Block) -> None:
@@ -184,6 +189,8 @@ class EvolvingSVD:
             drift=self.drift,
             updates=self.updates,
             flushes=self.flushes,
+            condition=self.condition,
+            trusted=self.drift.trusted(s),
         )
 
     # ---- how it is done
