@@ -235,3 +235,25 @@ def test_where_no_packages_are_known_modules_take_their_place(example, monkeypat
     assert printed.split("asyncio.streams: ")[1].partition("\n")[0].count("asyncio.") >= 4
     right, largest = map(int, re.findall(r"(\d+)%", printed))
     assert right > 2 * largest
+
+
+# ---- what arrives piece by piece
+
+
+def test_updates_predict_edges_that_were_not_shown(example, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr(example("package_dependencies"), "STATUS", tmp_path / "status")
+    example("growing_graph").main(16)
+    printed = capsys.readouterr().out
+    before, after, refit = (float(x) for x in re.findall(r": (0\.\d+)", printed))
+    assert 0.5 < before < after
+    assert after == pytest.approx(refit, abs=0.03)
+
+
+def test_topics_follow_a_stream_of_modules(example, capsys):
+    folder = Path(json.__file__).parent.parent / "asyncio"
+    example("growing_topics").main(str(folder))
+    printed = capsys.readouterr().out
+    assert printed.count("% new)") == 10
+    assert float(re.search(r"off by ([\d.]+)%", printed)[1]) < 10
+    assert int(re.search(r"agree to (\d+)%", printed)[1]) > 80

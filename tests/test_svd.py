@@ -321,6 +321,7 @@ class TestArguments:
             ({"rank": 2, "max_passes": 0}, ValueError, "max_passes must be an integer of at least 1"),
             ({"rank": 2, "random_state": "x"}, TypeError, "random_state must be None, an integer"),
             ({"rank": 2, "check_finite": None}, TypeError, "check_finite must be True or False"),
+            ({"rank": 2, "start": np.eye(3)}, TypeError, "start must be an SVDResult or None"),
             ({"rank": 2, "callback": 3}, TypeError, "callback must be callable or None"),
         ],
     )

@@ -156,6 +156,29 @@ class TestUpdate:
         np.add.at(changed, (i, j), values)
         assert_svd_of(cr.update_svd(exact(A, 6), entries=(i, j, values), rank=12), changed, 12)
 
+    @pytest.mark.parametrize("shape", [(500, 300), (300, 500)])
+    @pytest.mark.parametrize("dtype", [np.float64, np.float32])
+    def test_many_entries_at_once(self, shape, dtype):
+        rng = np.random.default_rng(0)
+        A = cr.testing.matrix_with_spectrum(0.7 ** np.arange(60), shape, random_state=0).astype(dtype)
+        first = cr.svd(A, 20, random_state=0)
+        i, j = rng.integers(0, shape[0], 2000), rng.integers(0, shape[1], 2000)
+        values = 1e-3 * rng.standard_normal(2000)
+        result = cr.update_svd(first, entries=(i, j, values), random_state=0)
+        kept = first.reconstruct().astype(np.float64)
+        np.add.at(kept, (i, j), values)
+        s = np.linalg.svd(kept, compute_uv=False)
+        # residuals are held to a thousandth of the smallest value kept, and values are no further off
+        np.testing.assert_allclose(result.s, s[:20], rtol=0, atol=1e-3 * s[19])
+        assert result.U.dtype == result.s.dtype == dtype
+        true = A.astype(np.float64)
+        np.add.at(true, (i, j), values)
+        off = np.abs(np.linalg.svd(true, compute_uv=False)[:20] - result.s)
+        drift = result.report.drift
+        assert (off <= drift.spread + 1e-6 * s[0]).all()
+        exact = np.sqrt(np.square(s[20:]).sum())
+        assert drift.lost - first.report.error * first.report.norm_fro == pytest.approx(exact, rel=1e-2)
+
     def test_merging_two_results_is_appending_rows(self):
         rng = np.random.default_rng(5)
         A, B = low_rank(rng), low_rank(rng, m=40)

@@ -55,10 +55,19 @@ py::dict run(const Operator& a, const SvdOptions& options, const py::function& a
   return to_dict(report);
 }
 
+BlockView<const double> start_columns(const py::array& start, Index m, Index n) {
+  const bool matrix = py::isinstance<py::array_t<double, py::array::c_style>>(start) && start.ndim() == 2;
+  if (!matrix || (start.shape(0) != m && start.shape(0) != n))
+    throw py::value_error("start must be a C-contiguous float64 matrix with as many rows as A has rows or columns");
+  return {static_cast<const double*>(start.data()), start.shape(0), start.shape(1), start.shape(1)};
+}
+
 py::dict svd_of(const Operator& a, std::optional<Index> rank, std::optional<double> error, double tol, std::uint64_t seed,
                 std::optional<Index> oversample, std::optional<Index> block_size, std::optional<Index> max_passes,
-                bool check_finite, const py::function& allocate, const py::object& callback) {
+                bool check_finite, const py::function& allocate, const py::object& callback,
+                const std::optional<py::array>& start) {
   SvdOptions options;
+  if (start) options.start = start_columns(*start, a.core->rows(), a.core->cols());
   options.rank = rank.value_or(std::min(a.core->rows(), a.core->cols()));
   options.error = error.value_or(0);
   options.tol = tol;
@@ -76,7 +85,7 @@ py::dict svd_of(const Operator& a, std::optional<Index> rank, std::optional<doub
 void register_svd(py::module_& m) {
   using namespace py::literals;
   m.def("svd", &svd_of, "op"_a, "rank"_a, "error"_a, "tol"_a, "seed"_a, "oversample"_a, "block_size"_a, "max_passes"_a,
-        "check_finite"_a, "allocate"_a, "callback"_a);
+        "check_finite"_a, "allocate"_a, "callback"_a, "start"_a = py::none());
 }
 
 }  // namespace corange::bindings

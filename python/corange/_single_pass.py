@@ -45,9 +45,9 @@ def multiply(A: Array, B: Array) -> Array:
 
 def paired_signs(U: Array, V: Array) -> Array:
     """Find signs that make the largest entry of each column of U and its column of V positive."""
-    both = np.concatenate([U, V])
-    largest = both[np.abs(both).argmax(axis=0), np.arange(both.shape[1])]
-    return np.where(largest < 0, -1, 1).astype(U.dtype)
+    largest = np.maximum(U.max(axis=0), V.max(axis=0))
+    smallest = np.minimum(U.min(axis=0), V.min(axis=0))
+    return np.where(-smallest > largest, -1, 1).astype(U.dtype)
 
 
 def single_pass_report(

@@ -18,6 +18,7 @@ from corange._validation import (
     check_proportion,
     check_rank,
     check_rank_or_error,
+    shown,
     warn_unless_converged,
 )
 
@@ -36,6 +37,7 @@ def svd(
     oversample: int | None = None,
     block_size: int | None = None,
     max_passes: int | None = None,
+    start: SVDResult | None = None,
     random_state: RandomState = None,
     check_finite: bool = True,
     callback: Callable[[Iteration], object] | None = None,
@@ -69,6 +71,10 @@ def svd(
     max_passes : int, optional
         Passes over the matrix after which to stop, converged or not; blocks are made wide enough for it. The
         default, a thousand and more, only guards against data that never converge.
+    start : SVDResult, optional
+        The SVD of a matrix that is not far from A, such as A before rows were appended or entries changed,
+        or what `corange.update_svd` returns: a search that begins from its vectors takes fewer products, and
+        its result is held to the same `tol`. It must have as many rows or columns as A.
     random_state : None, int, Generator or RandomState, default=None
         The same integer always gives the same bits, on any number of threads.
     check_finite : bool, default=True
@@ -150,12 +156,16 @@ def svd(
         error = check_proportion("error", error)
     check_boolean("center", center)
     check_boolean("check_finite", check_finite)
+    if start is not None and not isinstance(start, SVDResult):
+        raise TypeError(f"start must be an SVDResult or None, got {shown(start)}.")
     if rank is not None:
         check_optional_integer("rank", rank, low=1)  # before the data are looked at
     # The core looks at all entries anyway; means must not be taken of NaN before.
     matrix = as_matrix(A, center=center, check_finite=check_finite, look_now=center)
     if rank is not None:
         rank = check_rank(rank, matrix.shape)
+    if start is not None:
+        options["start"] = start_columns(start, matrix.shape)
     result = decompose(matrix, rank, error=error, check_finite=check_finite, **options)
     warn_unless_converged(shortfall(result.report))
     return result
@@ -179,6 +189,16 @@ def svd_options(
         "seed": random_key(random_state),
         "callback": as_core_callback(check_callback("callback", callback)),
     }
+
+
+def start_columns(start: SVDResult, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Take the vectors of the shorter side, on which the core searches, if they are long enough."""
+    m, n = shape
+    fits = {"left": start.shape[0] == m, "right": start.shape[1] == n}
+    if not any(fits.values()):
+        raise ValueError(f"start must have {m} rows or {n} columns, as A has, got shape {start.shape}.")
+    right = fits["right"] and (m >= n or not fits["left"])
+    return np.ascontiguousarray(start.Vt.T if right else start.U, dtype=np.float64)
 
 
 def decompose(

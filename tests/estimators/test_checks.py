@@ -29,6 +29,7 @@ ESTIMATORS = [
     CUR(n_components=1, core="cross", method="qdeim"),
     IncrementalSVD(),
     IncrementalSVD(n_components=1, center=True, buffer=1, forget=0.9),
+    IncrementalSVD(n_components=2, keep_left=True),
     MaskedNMF(n_components=2),
     MiniBatchNMF(n_components=2, max_iter=20, fresh_restarts=True),
     MiniBatchNMF(n_components=2, beta_loss="kullback-leibler", fresh_restarts=True, max_iter=5),

@@ -210,3 +210,52 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         model.partial_fit(low_rank(seed=1)).save(path)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
+
+
+class TestLeftVectors:
+    """Rows of U, each read for itself."""
+
+    @pytest.mark.parametrize("size", [1, 45, 150, 300])
+    @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+    def test_with_the_values_they_are_the_coordinates_of_the_rows(self, kind, size):
+        A = low_rank()
+        model = stream(cr.IncrementalSVD(4, keep_left=True, random_state=0), kind(A) if size > 1 else A, size)
+        U = model.left_vectors()
+        assert U.shape == (300, 4)
+        assert np.abs(U.T @ U - np.eye(4)).max() < 1e-12
+        np.testing.assert_allclose(
+            U * model.singular_values_, model.transform(A), atol=1e-9 * model.singular_values_[0]
+        )
+        for rows in ([3, -1], 7, slice(5, 9)):
+            np.testing.assert_allclose(model.left_vectors(rows), U[rows], rtol=0, atol=1e-15)
+
+    def test_forgetting_weighs_the_rows(self):
+        A = low_rank()
+        model = stream(cr.IncrementalSVD(4, keep_left=True, forget=0.9), A, 100)
+        weights = np.repeat(0.9 ** np.arange(2, -1, -1), 100)[:, np.newaxis]
+        found = model.left_vectors() * model.singular_values_
+        np.testing.assert_allclose(found, weights * model.transform(A), atol=1e-9 * model.singular_values_[0])
+
+    def test_a_checkpoint_keeps_them(self, tmp_path):
+        A = low_rank()
+        model = stream(cr.IncrementalSVD(4, keep_left=True), A[:200], 50)
+        model.save(tmp_path / "model.npz")
+        other = cr.load(tmp_path / "model.npz")
+        np.testing.assert_array_equal(other.left_vectors(), model.left_vectors())
+        for one in (model, other):
+            one.partial_fit(A[200:])
+        np.testing.assert_array_equal(other.left_vectors(), model.left_vectors())
+
+    def test_fewer_rows_than_components(self):
+        model = cr.IncrementalSVD(5, keep_left=True).partial_fit(low_rank()[:3])
+        assert model.left_vectors().shape == (3, 5)
+        assert not model.left_vectors()[:, 3:].any()
+
+    def test_refusals(self):
+        A = low_rank()
+        with pytest.raises(ValueError, match="keep_left=False"):
+            cr.IncrementalSVD(4).fit(A).left_vectors()
+        with pytest.raises(ValueError, match="keep_left=True needs center=False"):
+            cr.IncrementalSVD(4, keep_left=True, center=True).fit(A)
+        with pytest.raises(IndexError):
+            cr.IncrementalSVD(4, keep_left=True).fit(A).left_vectors(300)

@@ -48,6 +48,7 @@ def svd(
     check_finite: bool,
     allocate: Callable[[int], tuple[_Array, _Array, _Array]],
     callback: _Callback,
+    start: _Doubles | None = None,
 ) -> dict[str, Any]: ...
 def eigh(
     op: Operator,

@@ -78,6 +78,11 @@ class Drift:
                 general = np.minimum(general, np.hypot(1.0, np.sqrt(self.gap) / s) - 1.0)
         return np.where(np.isnan(general), 0.0, general)
 
+    def trusted(self, values: npt.NDArray[Any], error: float = 0.05) -> int:
+        """Count the leading singular values that are right to a relative error, whatever the data are."""
+        within = self.bounds(values) <= error
+        return int(within.size if within.all() else within.argmin())
+
     def energy(self, values: npt.NDArray[Any]) -> float:
         """Part of the squared norm of the true matrix that was cut off."""
         kept = float(np.square(np.asarray(values, dtype=np.float64)).sum())
@@ -97,15 +102,31 @@ class UpdateReport(Report):
         Updates since the first SVD.
     flushes : int
         Times that a small factor was multiplied into a tall one.
+    condition : float
+        Condition number (Frobenius, over the size) of the worse of the small factors, 1 after a flush: so
+        many rounding units are lost when rows are written. It is flushed beyond 1000.
+    trusted : int
+        Leading singular values that `drift` bounds to 5 %: time to refit when you use more.
     """
 
     drift: Drift = dataclasses.field(default_factory=Drift)
     updates: int = 0
     flushes: int = 0
+    condition: float = 1.0
+    trusted: int = 0
 
     def _summary(self) -> list[tuple[str, str]]:
         text = f"{counted(self.updates, 'update')}; {100 * self.drift.lost_square / self._total():.2g}%"
-        return [*super()._summary(), ("drift", f"{text} of the squared norm cut off on the way")]
+        lines = [*super()._summary(), ("drift", f"{text} of the squared norm cut off on the way")]
+        return [*lines, ("trust", self._advice())]
+
+    def _advice(self) -> str:
+        if np.isnan(self.drift.spread):
+            return "unknown: the first result did not tell its error"
+        if self.trusted == self.rank:
+            return "all values within 5% of the truth"
+        known = f"{self.trusted} of {self.rank} values within 5% of the truth, whatever the data"
+        return f"{known}; if you use more, keep more, or refit: corange.svd(A, rank, start=result)"
 
     def _total(self) -> float:
         return self.norm_fro**2 or 1.0

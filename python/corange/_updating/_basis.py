@@ -38,6 +38,9 @@ class ExtendedBasis:
         The small factor, invertible and in general not orthogonal.
     flushes : int
         Times that it was multiplied out.
+    condition : float
+        Its condition number in the Frobenius norm over its size, 1 for the identity; beyond 1000 it is
+        multiplied out.
     """
 
     def __init__(self, columns: Array, inner: Doubles | None = None) -> None:
@@ -45,6 +48,7 @@ class ExtendedBasis:
         self._buffer = np.array(columns, order="C", copy=True)
         self.inner = np.eye(columns.shape[1]) if inner is None else np.array(inner)
         self.flushes = 0
+        self.condition = 1.0 if inner is None else _invert(self.inner)[1]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -92,11 +96,7 @@ class ExtendedBasis:
     ) -> None:
         """Multiply the columns with `mix`, and put the sum of some products in some places."""
         inner = product(self.inner, mix)
-        inverse = inverse_unless_ill_conditioned(inner)
-        if inverse is None:
-            self._replace(multiply(self.tall, inner))
-        else:
-            self.inner = inner
+        inverse = self._mixed(inner)
         if parts:
             first, *others = (product(A, B if inverse is None else product(B, inverse)) for A, B in parts)
             for other in others:
@@ -106,11 +106,9 @@ class ExtendedBasis:
     def extend(self, mix: Doubles, rows: Array) -> None:
         """Multiply the columns with `mix`, and append rows."""
         inner = product(self.inner, mix)
-        inverse = inverse_unless_ill_conditioned(inner)
-        if inverse is None:
-            self._replace(multiply(self.tall, inner))
-        else:
-            self.inner, rows = inner, product(rows.astype(np.float64, copy=False), inverse)
+        inverse = self._mixed(inner)
+        if inverse is not None:
+            rows = product(rows.astype(np.float64, copy=False), inverse)
         self._append(rows)
 
     def become(self, columns: Array) -> None:
@@ -142,22 +140,30 @@ class ExtendedBasis:
         self._buffer[self._rows : needed] = rows
         self._rows = needed
 
+    def _mixed(self, inner: Doubles) -> Doubles | None:
+        """Take another small factor, and return its inverse; multiply out where that is not safe."""
+        inverse, condition = _invert(inner)
+        if condition > _ILL_CONDITIONED:
+            self._replace(product(self.tall, inner))
+            return None
+        self.inner, self.condition = inner, condition
+        return inverse
+
     def _replace(self, columns: Array) -> None:
-        self._buffer, self.inner = columns, np.eye(columns.shape[1])
+        self._buffer, self.inner, self.condition = columns, np.eye(columns.shape[1]), 1.0
         self.flushes += 1
 
 
-def inverse_unless_ill_conditioned(matrix: Doubles) -> Doubles | None:
-    """Invert a small matrix, or None when it is not square or not safely invertible."""
+def _invert(matrix: Doubles) -> tuple[Doubles, float]:
+    """Invert a small matrix; its condition is infinite when it is singular or not square."""
     size = matrix.shape[0]
     if matrix.shape != (size, size):
-        return None
+        return matrix, np.inf
     try:
         inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
     except np.linalg.LinAlgError:
-        return None
-    condition = float(np.linalg.norm(matrix) * np.linalg.norm(inverse)) / max(size, 1)
-    return inverse if condition <= _ILL_CONDITIONED else None
+        return matrix, np.inf
+    return inverse, float(np.linalg.norm(matrix) * np.linalg.norm(inverse)) / max(size, 1)
 
 
 def product(A: Array, B: Array) -> Array:

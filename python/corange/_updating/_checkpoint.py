@@ -12,9 +12,10 @@ __all__ = ["from_arrays", "to_arrays"]
 
 
 def to_arrays(state: EvolvingSVD) -> dict[str, Any]:
-    """Take apart a state without a left factor, as streams have it."""
-    drift = state.drift
-    return {
+    """Take apart the state of a stream."""
+    drift, left = state.drift, state.left
+    kept = {} if left is None else {"left_tall": left.tall, "left_inner": left.inner}
+    return kept | {
         "tall": state.right.tall,
         "inner": state.right.inner,
         "s": state.s,
@@ -38,5 +39,7 @@ def from_arrays(arrays: Any) -> EvolvingSVD:
         drift=Drift(lost, lost_square, spread, gap, str(arrays["direction"])),
     )
     state.right = ExtendedBasis(arrays["tall"], arrays["inner"])
+    if "left_tall" in arrays:
+        state.left = ExtendedBasis(arrays["left_tall"], arrays["left_inner"])
     state.right.flushes, state.updates, state.since_refresh = flushes, updates, since_refresh
     return state

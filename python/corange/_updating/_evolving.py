@@ -14,6 +14,7 @@ from corange._rows import frobenius_norm
 from corange._single_pass import paired_signs
 from corange._updating._basis import ExtendedBasis, adjoint, product
 from corange._updating._blocks import Block
+from corange._updating._changed import ChangedMatrix
 from corange._updating._reduction import (
     Directions,
     all_directions,
@@ -89,6 +90,11 @@ class EvolvingSVD:
         """Times that a small factor was multiplied out."""
         return self.right.flushes + (0 if self.left is None else self.left.flushes)
 
+    @property
+    def condition(self) -> float:
+        """Of the worse of the small factors."""
+        return max(self.right.condition, 1.0 if self.left is None else self.left.condition)
+
     # ---- what changes
 
     def append_rows(self, rows: Block) -> None:
@@ -100,7 +106,10 @@ class EvolvingSVD:
         self._append(columns, self._left(), self.right, "columns")
 
     def add_product(self, D: Block, E: Block) -> None:
-        """Add ``D' @ E`` with D of shape (p, m) and E of shape (p, n), a piece at a time."""
+        """Add ``D' @ E`` with D of shape (p, m) and E of shape (p, n): a piece at a time, or many at once."""
+        if self.method == "auto" and D.is_sparse and E.is_sparse and D.shape[0] > self._few():
+            self._add_whole(D, E)
+            return
         for start in range(0, D.shape[0], _PIECE):
             part = slice(start, start + _PIECE)
             self._add(D.part(part), E.part(part))
@@ -184,6 +193,8 @@ class EvolvingSVD:
             drift=self.drift,
             updates=self.updates,
             flushes=self.flushes,
+            condition=self.condition,
+            trusted=self.drift.trusted(s),
         )
 
     # ---- how it is done
@@ -227,6 +238,24 @@ class EvolvingSVD:
             residual.join(found.Q, mix[:k], mix[k:])
         self._count()
 
+    def _add_whole(self, D: Block, E: Block) -> None:
+        """Decompose ``U diag(S) V' + D'E`` anew, from the triplets so far: many pieces would cost more."""
+        changed = ChangedMatrix(self._left(), self.s, self.right, D, E)
+        norm = changed.norm()
+        found = changed.decomposed(self.rank, (self.seed + self.updates) % 2**64)
+        values = found.s.astype(np.float64)
+        keep = max(1, int((values > max(changed.shape) * _EPS * values[0]).sum()))
+        self._left().become(found.U[:, :keep])
+        self.right.become(found.Vt[:keep].T)
+        self.s = values[:keep]
+        lost = float(np.sqrt(max(norm**2 - float(np.square(self.s).sum()), 0.0)))
+        self.drift = self.drift.after(lost, min(lost, float(values[-1])), "mixed")
+        self._count()
+
+    def _few(self) -> int:
+        """Rows that are taken as they are; of more the most important directions are found."""
+        return max(self.right.shape[1] + 32, 128)
+
     def _directions(
         self, rows: Block, basis: ExtendedBasis, reduction: str | None = None
     ) -> tuple[Residual, Directions]:
@@ -250,7 +279,7 @@ class EvolvingSVD:
             # Active coordinates cost 4 a k (k + s) flops and a decomposition, dense ones 4 n k (k + s).
             sparse = rows.is_sparse and 2 * rows.active() + k < n
         wanted = {
-            "auto": "exact" if s <= max(k + 32, 128) else "warm",
+            "auto": "exact" if s <= self._few() else "warm",
             "vecharynski-saad": "lanczos",
             "extended-gkl": "lanczos",
             "yamazaki": "power",

@@ -1,6 +1,5 @@
 """A truncated SVD of rows that arrive in batches, as a scikit-learn transformer."""
 
-import json
 import os
 import time
 from itertools import pairwise
@@ -16,10 +15,9 @@ from corange._results._storage import save_arrays
 from corange._svd import decompose, svd_options
 from corange._updating import EvolvingSVD, first_drift
 from corange._updating._blocks import Block, as_block
-from corange._updating._checkpoint import from_arrays, to_arrays
 from corange._validation import check_boolean, check_integer, check_number, check_optional_integer
 from corange.estimators._base import DEFAULT_TOL, SpectralTransformer, looks_for_nan
-from corange.estimators._linalg import complete, orient
+from corange.estimators._stream_state import stream_attributes, stream_from_arrays, stream_to_arrays
 
 __all__ = ["IncrementalSVD"]
 
@@ -50,6 +48,9 @@ class IncrementalSVD(SpectralTransformer):
     forget : float, default=1.0
         What each call of `partial_fit` multiplies all former rows with (minus the mean): a row that came t
         calls ago has weight ``forget**(2 * t)`` in squares. Above 0; 1 keeps all.
+    keep_left : bool, default=False
+        Keep left singular vectors too, for `left_vectors`: as many numbers a row seen as triplets are
+        carried. Not with `center`, where `transform` of the rows is what to use.
     random_state : None, int, Generator or RandomState, default=None
         For large batches, see the notes. It is read by the first batch; the same integer always gives the
         same bits.
@@ -123,12 +124,14 @@ class IncrementalSVD(SpectralTransformer):
         center: bool = False,
         buffer: int | None = None,
         forget: float = 1.0,
+        keep_left: bool = False,
         random_state: RandomState = None,
     ) -> None:
         self.n_components = n_components
         self.center = center
         self.buffer = buffer
         self.forget = forget
+        self.keep_left = keep_left
         self.random_state = random_state
 
     def __getattr__(self, name: str) -> Any:
@@ -219,6 +222,42 @@ class IncrementalSVD(SpectralTransformer):
         rows = self._unproject(X)
         return rows + self.mean_.astype(rows.dtype) if self.center else rows
 
+    def left_vectors(self, rows: Any = None) -> Array:
+        """Read rows of the left singular vectors, which belong to the rows seen in their order.
+
+        Parameters
+        ----------
+        rows : int, slice or sequence of int, optional
+            Which ones; all by default. Each costs O(k**2) flops, whatever the number of rows seen, besides
+            the components, which the first call after an update computes, as reading them does.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_components)
+            With ``* singular_values_`` the coordinates of the rows along the components, of which later rows
+            change both; one row alone is given as a vector.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        IndexError
+            There is no such row.
+        ValueError
+            They were not kept.
+        """
+        check_is_fitted(self)
+        left = self._state.left
+        if left is None:
+            raise ValueError("keep_left=False: left vectors are kept only with keep_left=True.")
+        signs, k = self._shown()["signs"], int(self.n_components)
+        one = isinstance(rows, (int, np.integer))
+        found = left.take([rows] if one else slice(None) if rows is None else rows)[:, :k]
+        columns = np.zeros((found.shape[0], k), left.dtype)
+        columns[:, : found.shape[1]] = found
+        columns *= signs
+        return columns[0] if one else columns
+
     def add_features(self, count: int) -> Self:
         """Make room for new features at the end, which all rows so far had zeros in.
 
@@ -265,7 +304,7 @@ class IncrementalSVD(SpectralTransformer):
             When it cannot be written.
         """
         check_is_fitted(self)
-        save_arrays(path, "IncrementalSVD", **self._to_arrays())
+        save_arrays(path, "IncrementalSVD", **stream_to_arrays(self))
 
     def _learn(self, X: Any, *, first: bool) -> Self:
         started = time.perf_counter()
@@ -299,13 +338,15 @@ class IncrementalSVD(SpectralTransformer):
         self.mean_, self.weight_, self.n_samples_seen_ = np.zeros(n), 0.0, 0
         if m <= step:  # singular value 0, along any vector
             nothing = np.eye(n, 1, dtype=block.matrix.dtype)
-            self._state = EvolvingSVD(None, np.zeros(1), nothing, rank=rank, seed=key)
+            U = np.empty((0, 1), nothing.dtype) if self.keep_left else None
+            self._state = EvolvingSVD(U, np.zeros(1), nothing, rank=rank, seed=key)
             return False
         self.mean_ = np.asarray(block.matrix.operator.column_means(), dtype=np.float64)
         matrix = block.centered(self.mean_).matrix if self.center else block.matrix
         first = decompose(matrix, rank, check_finite=False, **svd_options(tol=DEFAULT_TOL, random_state=key))
         drift = first_drift(first)
-        self._state = EvolvingSVD(None, first.s, first.Vt.T, rank=rank, seed=key, drift=drift)
+        U = first.U if self.keep_left else None
+        self._state = EvolvingSVD(U, first.s, first.Vt.T, rank=rank, seed=key, drift=drift)
         self.weight_, self.n_samples_seen_ = float(m), m
         return True
 
@@ -321,33 +362,10 @@ class IncrementalSVD(SpectralTransformer):
         self.n_samples_seen_ += m
 
     def _shown(self) -> dict[str, Any]:
-        """Make the attributes, once for every state; squares in units of the largest singular value."""
-        state, k = self._state, int(self.n_components)
-        if state.shown is not None:
-            return state.shown
-        V, s = state.right.leading(k), np.zeros(k)
-        s[: state.s[:k].size] = state.s[:k]
-        V = complete(V, k) if V.shape[1] < k else V
-        orient(V)
-        unit = float(s[0]) or 1.0
-        total = float(np.square(state.s / unit).sum()) + state.drift.lost_square / unit / unit
-        squares, weight = np.square(s / unit), self.weight_
-        if self.center:
-            freedom = max(weight - 1.0, np.finfo(float).tiny) if weight > 1.0 else weight
-        else:
-            freedom = weight
-            squares = np.maximum(squares - weight * np.square((self.mean_ / unit) @ V), 0.0)
-            total = max(total - weight * float(np.square(self.mean_ / unit).sum()), float(squares.sum()))
-        with np.errstate(over="ignore"):
-            variances = (np.square(np.sqrt(squares / freedom) * unit)).astype(V.dtype)
-        state.shown = {
-            "components_": V.T,
-            "singular_values_": s.astype(V.dtype),
-            "explained_variance_": variances,
-            "explained_variance_ratio_": (squares / (total or 1.0)).astype(V.dtype),
-            "report_": state.report(s, self.n_samples_seen_, state.seconds, "IncrementalSVD"),
-        }
-        return state.shown
+        """Make the attributes, once for every state."""
+        if self._state.shown is None:
+            self._state.shown = stream_attributes(self)
+        return self._state.shown
 
     def _rank(self) -> int:
         """Triplets to carry."""
@@ -359,30 +377,12 @@ class IncrementalSVD(SpectralTransformer):
         check_integer("n_components", self.n_components, low=1)
         check_boolean("center", self.center)
         check_optional_integer("buffer", self.buffer, low=0)
+        check_boolean("keep_left", self.keep_left)
+        if self.keep_left and self.center:
+            raise ValueError("keep_left=True needs center=False; with a mean use transform.")
         check_number("forget", self.forget, low=np.finfo(float).tiny, high=1.0)
-
-    def _to_arrays(self) -> dict[str, Any]:
-        parameters = self.get_params() | {"random_state": self._state.seed}
-        arrays = {
-            "parameters": np.array(json.dumps(parameters, default=float)),
-            "mean": self.mean_,
-            "weight": np.array(self.weight_),
-            "seen": np.array(self.n_samples_seen_, dtype=np.int64),
-        }
-        if hasattr(self, "feature_names_in_"):
-            arrays["names"] = self.feature_names_in_.astype(str)
-        return arrays | to_arrays(self._state)
 
     @classmethod
     def _from_arrays(cls, arrays: Any) -> Self:
-        parameters = json.loads(str(arrays["parameters"]))
-        if parameters["buffer"] is not None:
-            parameters["buffer"] = int(parameters["buffer"])
-        model = cls(**parameters | {"n_components": int(parameters["n_components"])})
-        model._state, model.mean_ = from_arrays(arrays), arrays["mean"]
-        model.random_state = model._state.seed
-        model.weight_, model.n_samples_seen_ = float(arrays["weight"]), int(arrays["seen"])
-        model.n_features_in_ = model.mean_.size
-        if "names" in arrays:
-            model.feature_names_in_ = arrays["names"].astype(object)
+        model: Self = stream_from_arrays(cls, arrays)
         return model

@@ -33,6 +33,9 @@ struct SvdOptions {
   std::optional<Index> max_passes;     // passes over A; default: a thousand and more, against data that never converge
   bool check_finite = true;
   ProgressCallback callback;
+  /// Columns near to the left or to the right vectors wanted, with as many rows as A has rows or columns; if a start on the
+  /// longer side is all there is, it costs a product more.
+  BlockView<const double> start;
 };
 
 struct SvdReport {

@@ -3,7 +3,8 @@
 //   A ~ U diag(s) V',  U m x k, V n x k orthonormal, s descending,  ||A v_i - s_i u_i|| = 0 and ||A'u_i - s_i v_i|| <= tol s_1
 //
 //   1. Look at A: size, largest entry (A is scaled by a power of two on the fly), Frobenius norm. Work on A or A', whichever is tall.
-//   2. Block and basis length from a cost model; random start A' Omega, Omega Gaussian (on disk Omega itself: a pass less).
+//   2. Block and basis length from a cost model; random start A' Omega, Omega Gaussian (on disk Omega itself: a pass less). Where
+//      vectors near those wanted are known, seven columns of eight are random mixtures of these.
 //   3. Krylov basis of right vectors: randomized block Golub-Kahan-Lanczos with full reorthogonalization and thick restart.
 //      The left basis stays implicit (block Lanczos on A'A) while 8 eps s_1 / max(s_k, tol s_1) <= tol, in single precision first,
 //      and is explicit below that.
@@ -26,7 +27,7 @@ namespace corange {
 namespace detail {
 
 /// Random streams of one call; each has room for 2^32 draws.
-enum class Stream : std::uint64_t { start = 1, engine = 2, finish = 3, probe = 4, fill = 5 };
+enum class Stream : std::uint64_t { start = 1, engine = 2, finish = 3, probe = 4, fill = 5, mixture = 6 };
 inline RandomKey stream_key(std::uint64_t seed, Stream s) { return {seed, static_cast<std::uint64_t>(s) << 32}; }
 
 inline void refuse_bad(const Scan& scan) {
@@ -126,7 +127,7 @@ class SvdDriver {
     report_.block_size = plan.block;
     report_.max_basis = plan.max_basis;
     const RandomKey key = detail::stream_key(options_.seed, detail::Stream::engine);
-    Block<T> start = random_start<T>(plan.block, plain);
+    Block<T> start = first_block<T>(plan.block, plain);
     if (engine == Engine::golub_kahan) {
       report_.method = "block Golub-Kahan-Lanczos, float64";
       return finish<T>(std::make_unique<GolubKahan<T>>(*a_, std::move(start), plan.max_basis, key), rank, step);
@@ -135,14 +136,43 @@ class SvdDriver {
     return finish<T>(std::make_unique<NormalLanczos<T>>(*a_, std::move(start), plan.max_basis, key, tol_), rank, step);
   }
 
-  /// A'Omega, or Omega if `plain`.
+  /// Random columns: A'Omega, or Omega if `plain`. Where a start is known they are one in eight, behind mixtures of the start,
+  /// lest what is orthogonal to it be missed.
   template <class T>
-  Block<T> random_start(Index block, bool plain) {
-    Block<T> start(overwritten, a_->cols(), block), omega(overwritten, plain ? 0 : a_->rows(), block);
-    const BlockView<T> random = plain ? start.view() : omega.view();
-    detail::fill_random_columns<T>(random, detail::stream_key(options_.seed, detail::Stream::start));
-    if (!plain) a_->apply_adjoint(BlockView<const T>(omega.view()), start.view());
+  Block<T> first_block(Index block, bool plain) {
+    const BlockView<const double>& known = options_.start;
+    const Index near = std::min(block - (block + 7) / 8, known.cols);
+    Block<T> omega(overwritten, plain ? a_->cols() : a_->rows(), block - near);
+    detail::fill_random_columns<T>(omega.view(), detail::stream_key(options_.seed, detail::Stream::start));
+    if (!plain) omega = adjoint_image(std::move(omega));
+    if (near == 0) return omega;
+    Block<T> mixtures = known_columns<T>(near), start(overwritten, a_->cols(), block);
+    if (known.rows != a_->cols()) mixtures = adjoint_image(std::move(mixtures));
+    convert(mixtures.view(), start.cols(near));
+    convert(omega.view(), BlockView<T>{start.data() + near, start.rows(), block - near, start.ld()});
     return start;
+  }
+
+  template <class T>
+  Block<T> adjoint_image(Block<T> x) {
+    Block<T> image(overwritten, a_->cols(), x.cols());
+    a_->apply_adjoint(BlockView<const T>(x.view()), image.view());
+    return image;
+  }
+
+  /// Random mixtures of the start, as many as asked for.
+  template <class T>
+  Block<T> known_columns(Index count) const {
+    const BlockView<const double>& known = options_.start;
+    Block<double> random(overwritten, known.cols, count), mixtures(overwritten, known.rows, count);
+    detail::fill_random_columns<double>(random.view(), detail::stream_key(options_.seed, detail::Stream::mixture));
+    SmallMatrix coefficients(known.cols, count);
+    for (Index i = 0; i < known.cols; ++i)
+      for (Index j = 0; j < count; ++j) coefficients(i, j) = random(i, j);
+    product<double>(known, coefficients, mixtures.view());
+    Block<T> rounded(overwritten, known.rows, count);
+    convert(mixtures.view(), rounded.view());
+    return rounded;
   }
 
   template <class T, class Krylov>
