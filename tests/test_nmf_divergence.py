@@ -291,3 +291,38 @@ def test_unsorted_data_are_not_sorted_behind_the_users_back():
     before = X.indices.copy(), X.data.copy()
     cr.nmf(X, 2, mask="stored", tol=0, max_iter=2, random_state=0)
     assert all(np.array_equal(a, b) for a, b in zip(before, (X.indices, X.data), strict=True))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss": "kullback-leibler"},
+        {"loss": "kullback-leibler", "solver": "mu"},
+        {"solver": "mu"},
+        {"loss": 1.5},
+        {"loss": "itakura-saito"},
+    ],
+)
+@pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_array])
+def test_components_that_are_dead_start_again(options, kind):
+    rng = np.random.default_rng(0)
+    X = rng.random((60, 4)) @ rng.random((4, 30))
+    W, H = rng.random((60, 4)), rng.random((4, 30))
+    W[:, 2] = H[2] = H[1] = 0
+    settings = {"max_iter": 1000, "tol": 0, **options}
+    result = cr.nmf(kind(X), 4, W=W, H=H, **settings)
+    assert result.report.reseeded == 2
+    assert result.W.any(axis=0).all()
+    assert result.H.any(axis=1).all()
+    assert result.report.objective < 0.05 * cr.nmf(kind(X), 2, random_state=0, **settings).report.objective
+    objectives = [entry.objective for entry in result.report.history]
+    assert (np.diff(objectives) <= 1e-12 * objectives[0]).all()
+
+
+def test_rank_above_that_of_the_matrix_leaves_components_dead_that_explain_nothing():
+    X = np.outer(np.arange(1.0, 9.0), np.arange(1.0, 6.0))
+    W, H = np.ones((8, 2)), np.ones((2, 5))
+    W[:, 0], H[0], H[1] = X[:, 0], X[0], 0
+    result = cr.nmf(X, 2, loss="kullback-leibler", W=W, H=H)
+    assert result.report.reseeded == 0
+    np.testing.assert_allclose(result.W @ result.H, X, rtol=1e-10)

@@ -128,3 +128,20 @@ def test_data_in_every_container_give_the_same(digits, in_every_container):
             continue
         found = cr.NMF(3, init="custom", solver="bpp", max_iter=5, tol=0.0).fit_transform(container, **start)
         assert np.allclose(found, expected, atol=1e-8 * np.abs(expected).max()), name
+
+
+@pytest.mark.parametrize("beta_loss", ["frobenius", "kullback-leibler", "itakura-saito", 1.5])
+@pytest.mark.parametrize("fresh_restarts", [False, True])
+@pytest.mark.parametrize("penalties", [{}, {"alpha_W": 1e-3, "alpha_H": 1e-4, "l1_ratio": 0.5}])
+def test_batches_do_what_scikit_learns_do_from_the_same_start(beta_loss, fresh_restarts, penalties):
+    rng = np.random.default_rng(0)
+    X = rng.random((300, 20)) * (rng.random(20) + 0.1) + 0.01
+    W, H = rng.random((300, 5)) + 0.1, rng.random((5, 20)) + 0.1
+    options = {"n_components": 5, "init": "custom", "beta_loss": beta_loss, "batch_size": 64, "max_iter": 7}
+    options |= {"tol": 0, "max_no_improvement": None, "fresh_restarts": fresh_restarts, **penalties}
+    ours, peer = cr.MiniBatchNMF(**options), sklearn.decomposition.MiniBatchNMF(**options)
+    found, theirs = (model.fit_transform(X, W=W.copy(), H=H.copy()) for model in (ours, peer))
+    np.testing.assert_allclose(found, theirs, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(ours.components_, peer.components_, rtol=1e-12)
+    assert ours.reconstruction_err_ == pytest.approx(peer.reconstruction_err_, rel=1e-12)
+    assert ours.n_steps_ == peer.n_steps_

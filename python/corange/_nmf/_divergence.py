@@ -12,6 +12,8 @@ import scipy.sparse
 from corange import _core
 from corange._nmf._entries import Entries, balance, entries_of, in_units, padded, total
 from corange._nmf._problem import Options, Problem
+from corange._nmf._revive import revive
+from corange._operators import Matrix
 
 __all__ = ["multiplicative_power", "refuse_zeros", "solve_descent", "solve_masked", "solve_multiplicative"]
 
@@ -44,6 +46,7 @@ class _State:
     constant: float = 0.0
     masked_squares: bool = False
     known: float = 0.0  # the objective, after the last iteration
+    reseeded: int = 0
 
     def penalties(self) -> float:
         """Add up what l1 and l2 contribute to the objective."""
@@ -130,7 +133,10 @@ def _solve(
         problem.mask is not None and options.beta == 2.0,
     )
     first = _gradient(state, options)
-    history, stopped = _iterate(state, options, started, unit, measured=method == "multiplicative updates")
+    measured = method == "multiplicative updates"
+    may_revive = problem.mask is None and roots is None and not any((*options.l1, *options.l2, *options.hold))
+    matrix = problem.matrix if may_revive else None
+    history, stopped = _iterate(state, options, started, unit, measured=measured, matrix=matrix)
     last = _gradient(state, options)
     W[:], Ht[:] = (np.ldexp(Y[:, : state.rank], half) for Y in (state.left, state.right))
     if roots is not None:
@@ -153,7 +159,7 @@ def _solve(
         "error": _relative(loss, entries, problem, options.beta),
         "norm_fro": _norm(entries),
         "gradient": 0.0 if first == 0.0 else last / first,
-        "reseeded": 0,
+        "reseeded": state.reseeded,
         "seconds": time.perf_counter() - started,
         "history": tuple(history),
     }
@@ -181,15 +187,20 @@ def _entries(problem: Problem, beta: float) -> tuple[Entries, Array | None]:
 
 
 def _iterate(
-    state: _State, options: Options, started: float, unit: float, *, measured: bool
+    state: _State, options: Options, started: float, unit: float, *, measured: bool, matrix: Matrix | None
 ) -> tuple[list[tuple[int, float, float, float]], str]:
-    """Go on until the objective has almost stopped falling; `measured`: the objective must be asked for."""
+    """Go on until the objective has almost stopped falling.
+
+    `measured`: the objective must be asked for; `matrix`: X, when components that have died may start again.
+    """
     history: list[tuple[int, float, float, float]] = []
     size = total(
         state.entries.values, state.entries.exponent, np.square if state.beta == 2.0 else np.positive
     )
     values: list[float] = []
     for iteration in range(1, options.max_iter + 1):
+        if matrix is not None and state.reseeded < 3 * state.rank:
+            state.reseeded += revive(matrix, state.entries.exponent, state.rank, state.left, state.right)
         value = state.iterate(options.hold)
         if measured:
             value = state.penalties() + float(
