@@ -243,6 +243,14 @@ class TestReport:
         report = cr.svd(rows, 6, random_state=0).report
         assert report.passes == rows.rows_read / rows.shape[0]
 
+    def test_few_triplets_of_a_file_at_a_loose_tolerance_take_four_passes(self):
+        A = matrix_with_spectrum(1 / np.arange(1, 101), (3000, 400), random_state=0)
+        A += 1e-5 * np.random.default_rng(0).standard_normal(A.shape)
+        rows = Rows(A.astype(np.float32))
+        report = cr.svd(rows, 20, tol=1e-2, random_state=0).report
+        assert report.converged
+        assert rows.rows_read <= 4 * rows.shape[0]
+
     def test_history_leads_to_convergence(self):
         report = cr.svd(SLOW, 10, tol=1e-6, random_state=0).report
         assert [entry.iteration for entry in report.history] == sorted({e.iteration for e in report.history})
