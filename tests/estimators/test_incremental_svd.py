@@ -259,3 +259,17 @@ class TestLeftVectors:
             cr.IncrementalSVD(4, keep_left=True, center=True).fit(A)
         with pytest.raises(IndexError):
             cr.IncrementalSVD(4, keep_left=True).fit(A).left_vectors(300)
+
+
+def test_directions_of_large_batches_can_be_chosen_and_survive_a_checkpoint(tmp_path):
+    A = np.random.default_rng(0).standard_normal((900, 60)) / np.arange(1, 61) ** 0.5
+    lost = []
+    for size in (5, 30):
+        model = stream(cr.IncrementalSVD(4, buffer=4, size=size, random_state=0), A[:600], 300)
+        model.save(tmp_path / "model.npz")
+        other = cr.load(tmp_path / "model.npz")
+        for one in (model, other):
+            one.partial_fit(A[600:])
+        np.testing.assert_array_equal(model.components_, other.components_)
+        lost.append(model.report_.drift.lost)
+    assert lost[1] < lost[0]

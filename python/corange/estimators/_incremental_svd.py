@@ -51,6 +51,9 @@ class IncrementalSVD(SpectralTransformer):
     keep_left : bool, default=False
         Keep left singular vectors too, for `left_vectors`: as many numbers a row seen as triplets are
         carried. Not with `center`, where `transform` of the rows is what to use.
+    size : int, optional
+        Directions that a piece of many rows is reduced to, see the notes; two thirds of the triplets carried
+        by default, at least 16. Fewer are faster and less accurate.
     random_state : None, int, Generator or RandomState, default=None
         For large batches, see the notes. It is read by the first batch; the same integer always gives the
         same bits.
@@ -125,6 +128,7 @@ class IncrementalSVD(SpectralTransformer):
         buffer: int | None = None,
         forget: float = 1.0,
         keep_left: bool = False,
+        size: int | None = None,
         random_state: RandomState = None,
     ) -> None:
         self.n_components = n_components
@@ -132,6 +136,7 @@ class IncrementalSVD(SpectralTransformer):
         self.buffer = buffer
         self.forget = forget
         self.keep_left = keep_left
+        self.size = size
         self.random_state = random_state
 
     def __getattr__(self, name: str) -> Any:
@@ -319,7 +324,7 @@ class IncrementalSVD(SpectralTransformer):
         if first and self._start(block, rank, step):
             begin = block.shape[0]
         elif not first:
-            self._state.rank = rank
+            self._state.rank, self._state.size = rank, self.size
             self._state.scale(float(self.forget))
             self.weight_ *= float(self.forget) ** 2
         m = block.shape[0]
@@ -339,14 +344,14 @@ class IncrementalSVD(SpectralTransformer):
         if m <= step:  # singular value 0, along any vector
             nothing = np.eye(n, 1, dtype=block.matrix.dtype)
             U = np.empty((0, 1), nothing.dtype) if self.keep_left else None
-            self._state = EvolvingSVD(U, np.zeros(1), nothing, rank=rank, seed=key)
+            self._state = EvolvingSVD(U, np.zeros(1), nothing, rank=rank, size=self.size, seed=key)
             return False
         self.mean_ = np.asarray(block.matrix.operator.column_means(), dtype=np.float64)
         matrix = block.centered(self.mean_).matrix if self.center else block.matrix
         first = decompose(matrix, rank, check_finite=False, **svd_options(tol=DEFAULT_TOL, random_state=key))
         drift = first_drift(first)
         U = first.U if self.keep_left else None
-        self._state = EvolvingSVD(U, first.s, first.Vt.T, rank=rank, seed=key, drift=drift)
+        self._state = EvolvingSVD(U, first.s, first.Vt.T, rank=rank, size=self.size, seed=key, drift=drift)
         self.weight_, self.n_samples_seen_ = float(m), m
         return True
 
@@ -378,6 +383,7 @@ class IncrementalSVD(SpectralTransformer):
         check_boolean("center", self.center)
         check_optional_integer("buffer", self.buffer, low=0)
         check_boolean("keep_left", self.keep_left)
+        check_optional_integer("size", self.size, low=1)
         if self.keep_left and self.center:
             raise ValueError("keep_left=True needs center=False; with a mean use transform.")
         check_number("forget", self.forget, low=np.finfo(float).tiny, high=1.0)

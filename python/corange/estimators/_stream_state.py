@@ -60,7 +60,7 @@ def stream_from_arrays(kind: type[Any], arrays: Any) -> Any:
         parameters["buffer"] = int(parameters["buffer"])
     model = kind(**parameters | {"n_components": int(parameters["n_components"])})
     model._state, model.mean_ = from_arrays(arrays), arrays["mean"]
-    model.random_state = model._state.seed
+    model.random_state, model._state.size = model._state.seed, model.size
     model.weight_, model.n_samples_seen_ = float(arrays["weight"]), int(arrays["seen"])
     model.n_features_in_ = model.mean_.size
     if "names" in arrays:
