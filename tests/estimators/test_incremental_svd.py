@@ -265,7 +265,7 @@ def test_directions_of_large_batches_can_be_chosen_and_survive_a_checkpoint(tmp_
     A = np.random.default_rng(0).standard_normal((900, 60)) / np.arange(1, 61) ** 0.5
     lost = []
     for size in (5, 30):
-        model = stream(cr.IncrementalSVD(4, buffer=4, size=size, random_state=0), A[:600], 300)
+        model = stream(cr.IncrementalSVD(10, size=size, random_state=0), A[:600], 300)
         model.save(tmp_path / "model.npz")
         other = cr.load(tmp_path / "model.npz")
         for one in (model, other):
