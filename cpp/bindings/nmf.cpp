@@ -1,4 +1,5 @@
 // corange._core.nmf and the nonnegative least squares inside it.
+#include "corange/core/memory.hpp"
 #include "corange/nmf/starts.hpp"
 
 #include <pybind11/stl.h>
@@ -48,6 +49,9 @@ std::pair<Index, NmfReport> run(const Operator& x, const FactorList& given, cons
                        {writable<T>(h, x.core->cols(), k, "Ht"), x.core->cols(), k}});
   }
   const py::gil_scoped_release release;
+  // What the start needed lies between the factors, and the C library would keep it.
+  constexpr Index kLarge = 1 << 20;
+  if (!factors.empty() && (x.core->rows() + x.core->cols()) * factors[0].first.cols > kLarge) return_freed_memory();
   if (factors.size() == 1) return {0, nmf<T>(*x.core, factors[0].first, factors[0].second, options)};
   return nmf_starts<T>(*x.core, std::move(factors), options);
 }

@@ -13,6 +13,9 @@
 #include <string>
 #include <utility>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #if defined(__linux__)
 #include <sys/sysinfo.h>
 #elif defined(__unix__) || defined(__APPLE__)
@@ -31,6 +34,13 @@ struct OutOfMemory : std::bad_alloc {
  private:
   std::string what_;
 };
+
+/// Gives what was freed back to the system, where the C library keeps it in case: between phases that need much of other sizes.
+inline void return_freed_memory() {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
+}
 
 /// Bytes that this process can ever have: memory and swap, or the container's limit (cgroup v2); infinite where nobody tells.
 inline double memory_limit() {
