@@ -326,3 +326,57 @@ def test_rank_above_that_of_the_matrix_leaves_components_dead_that_explain_nothi
     result = cr.nmf(X, 2, loss="kullback-leibler", W=W, H=H)
     assert result.report.reseeded == 0
     np.testing.assert_allclose(result.W @ result.H, X, rtol=1e-10)
+
+
+class Rows:
+    """Data on disk."""
+
+    def __init__(self, A):
+        self._A, self.shape, self.dtype, self.reads = A, A.shape, A.dtype, []
+
+    def __getitem__(self, key):
+        self.reads.append(key.stop - key.start)
+        return self._A[key]
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr("corange._sources.BLOCK_BYTES", 70 * 30 * 8)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("loss", ["frobenius", "kullback-leibler", "itakura-saito", 0.5, 1.5, 3.0])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_blocks_of_rows_take_the_steps_of_the_whole(loss, weighted):
+    if weighted and loss == "itakura-saito":
+        pytest.skip("weights need a beta above 0")
+    rng = np.random.default_rng(0)
+    X, W, H = rng.random((400, 30)) + 0.01, rng.random((400, 4)), rng.random((4, 30))
+    settings = {"loss": loss, "solver": "mu", "W": W, "H": H, "max_iter": 10, "tol": 0, "l1": (1e-3, 1e-2)}
+    settings["sample_weight"] = rng.random(400) + 0.1 if weighted else None
+    source = Rows(X)
+    whole, blocked = cr.nmf(X, 4, **settings), cr.nmf(source, 4, **settings)
+    assert max(source.reads) == 70
+    np.testing.assert_allclose(blocked.W, whole.W, rtol=1e-10)
+    np.testing.assert_allclose(blocked.H, whole.H, rtol=1e-10)
+    assert blocked.report.objective == pytest.approx(whole.report.objective, rel=1e-10)
+    if not weighted:
+        assert blocked.report.error == pytest.approx(whole.report.error, rel=1e-10, nan_ok=True)
+    assert blocked.report.passes == 11  # one an iteration, and one for the objective
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_blocks_of_rows_stop_and_refuse_as_the_whole():
+    rng = np.random.default_rng(1)
+    X = rng.poisson(10 * rng.random((300, 3)) @ rng.random((3, 30))).astype(float)
+    result = cr.nmf(Rows(X), 3, loss="kullback-leibler", max_iter=5000, tol=1e-3, random_state=0)
+    assert result.report.converged
+    objectives = [entry.objective for entry in result.report.history]
+    assert (np.diff(objectives) <= 1e-9 * objectives[0]).all()
+    assert result.report.objective <= objectives[-1]
+    stopped = cr.nmf(Rows(X), 3, loss=1.5, callback=lambda info: info.iteration == 3)
+    assert (stopped.report.stopped, stopped.report.iterations) == ("callback", 3)
+    with pytest.raises(TypeError, match="take solver='mu'"):
+        cr.nmf(Rows(X), 3, loss="kullback-leibler", solver="cd")
+    with pytest.raises(ValueError, match="positive entries only"):
+        cr.nmf(Rows(X), 3, loss="itakura-saito")

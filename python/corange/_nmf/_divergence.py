@@ -10,10 +10,21 @@ import numpy.typing as npt
 import scipy.sparse
 
 from corange import _core
-from corange._nmf._entries import Entries, balance, entries_of, in_units, padded, total
+from corange._nmf._blocked import solve_blocked
+from corange._nmf._entries import (
+    Entries,
+    balance,
+    entries_of,
+    entropy,
+    in_units,
+    padded,
+    relative_loss,
+    total,
+)
 from corange._nmf._problem import Options, Problem
 from corange._nmf._revive import revive
 from corange._operators import Matrix
+from corange._rows import Rows
 
 __all__ = ["multiplicative_power", "refuse_zeros", "solve_descent", "solve_masked", "solve_multiplicative"]
 
@@ -69,7 +80,9 @@ class _State:
 
 
 def solve_descent(problem: Problem, W: Array, Ht: Array, options: Options) -> dict[str, Any]:
-    """Kullback-Leibler by coordinate descent; a mask is honoured."""
+    """Kullback-Leibler by coordinate descent; a mask is honoured. Data in blocks are left to the updates."""
+    if problem.matrix.kind == "rows" and options.solver == "auto":
+        return solve_multiplicative(problem, W, Ht, options)
     k = W.shape[1]
 
     def improve(rows: Any, U: Array, Y: Array, l1: float, l2: float) -> float:
@@ -84,6 +97,8 @@ def solve_multiplicative(problem: Problem, W: Array, Ht: Array, options: Options
     power = multiplicative_power(beta)
     if beta <= 0.0:
         refuse_zeros(problem.X, beta)
+    if problem.matrix.kind == "rows":
+        return solve_blocked(problem, W, Ht, options, power)
 
     def improve(rows: Any, U: Array, Y: Array, l1: float, l2: float) -> float:
         numerator, denominator = np.empty_like(U), np.empty_like(U)
@@ -248,29 +263,27 @@ def _constant(entries: Entries, problem: Problem, beta: float) -> float:
     if beta != 1.0:
         return 0.0
     if problem.mask is None or problem.weights is None:
-        return total(entries.values, entries.exponent, _entropy)
+        return total(entries.values, entries.exponent, entropy)
     weights = np.repeat(problem.weights, np.diff(problem.X.indptr))
-    return float((weights * _entropy(np.ldexp(entries.values.astype(np.float64), -entries.exponent))).sum())
-
-
-def _entropy(x: Array) -> Array:
-    logs = np.zeros_like(x)
-    np.log(x, out=logs, where=x > 0.0)
-    return x * (logs - 1.0)
+    return float((weights * entropy(np.ldexp(entries.values.astype(np.float64), -entries.exponent))).sum())
 
 
 def _relative(loss: float, entries: Entries, problem: Problem, beta: float) -> float:
-    """Loss over that of the best constant for Kullback-Leibler, error over norm for Frobenius."""
+    """Relative to what the entries that count tell; unknown of other losses, and with weights."""
     if beta == 2.0:
         squares = total(entries.values, entries.exponent, np.square)
-        return float(np.sqrt(2.0 * max(loss, 0.0) / squares)) if squares else 0.0
-    mass = total(entries.values, entries.exponent, np.positive)
-    if beta != 1.0 or problem.weights is not None or not mass:
+        return relative_loss(loss, beta, squares=squares, mass=0.0, constant=0.0, count=0)
+    if beta != 1.0 or problem.weights is not None:
         return float("nan")
     shape = problem.matrix.shape
-    count = entries.values.size if problem.mask is not None else shape[0] * shape[1]
-    constant = _constant(entries, problem, beta) + mass * (1.0 - np.log(mass / count))
-    return float(loss / constant) if constant > 0.0 else 0.0
+    return relative_loss(
+        loss,
+        beta,
+        squares=0.0,
+        mass=total(entries.values, entries.exponent, np.positive),
+        constant=_constant(entries, problem, beta),
+        count=entries.values.size if problem.mask is not None else shape[0] * shape[1],
+    )
 
 
 def _norm(entries: Entries) -> float:
@@ -280,7 +293,10 @@ def _norm(entries: Entries) -> float:
 
 def refuse_zeros(X: Any, beta: float) -> None:
     """Say that divergences with beta at most 0 are infinite at zeros."""
-    zeros = X.nnz < np.prod(X.shape) or X.data.min() == 0 if scipy.sparse.issparse(X) else np.min(X) == 0
+    if scipy.sparse.issparse(X):
+        zeros = X.nnz < np.prod(X.shape) or X.data.min() == 0
+    else:
+        zeros = any(np.min(block) == 0 for _, block in Rows(X, "X", check_finite=False).blocks())
     if zeros:
         raise ValueError(
             f"X must have positive entries only for a divergence with beta={beta:g} (0 is Itakura-Saito): "

@@ -11,7 +11,18 @@ import scipy.sparse
 from corange import _core
 from corange._operators import as_stored, working_dtype
 
-__all__ = ["Entries", "balance", "entries_of", "in_units", "observed", "padded", "total", "unit_exponent"]
+__all__ = [
+    "Entries",
+    "balance",
+    "entries_of",
+    "entropy",
+    "in_units",
+    "observed",
+    "padded",
+    "relative_loss",
+    "total",
+    "unit_exponent",
+]
 
 Array = npt.NDArray[Any]
 
@@ -54,7 +65,8 @@ def entries_of(
     stored = as_stored(X, argument_name="X", check_finite=False)
     if stored.kind == "rows":
         raise TypeError(
-            "X must be in memory for this loss and this solver; read it first, or take 'frobenius'."
+            "X must be in memory for missing entries and for solver='cd' of this loss; read it first, or "
+            "take solver='mu'."
         )
     if stored.kind == "dense":
         array = stored.arrays[0]
@@ -162,3 +174,25 @@ def total(values: Array, exponent: int, function: Callable[[Array], Array]) -> f
     return float(
         np.sum([float(function(np.ldexp(piece.astype(np.float64), -exponent)).sum()) for piece in pieces])
     )
+
+
+def entropy(x: Array) -> Array:
+    """Compute x log x - x, 0 at 0."""
+    logs = np.zeros_like(x)
+    np.log(x, out=logs, where=x > 0.0)
+    return x * (logs - 1.0)
+
+
+def relative_loss(
+    loss: float, beta: float, *, squares: float, mass: float, constant: float, count: int
+) -> float:
+    """Error over norm for Frobenius; loss over that of the best constant for Kullback-Leibler; else nan.
+
+    Of the entries that count: sums of squares, of entries and of `entropy`, and how many there are.
+    """
+    if beta == 2.0:
+        return float(np.sqrt(2.0 * max(loss, 0.0) / squares)) if squares else 0.0
+    if beta != 1.0 or not mass:
+        return float("nan")
+    worst = constant + mass * (1.0 - np.log(mass / count))
+    return float(loss / worst) if worst > 0.0 else 0.0

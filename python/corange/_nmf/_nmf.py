@@ -85,6 +85,9 @@ def nmf(
         and else "hals". "compressed" iterates on X projected on a basis of ``rank + 20`` columns that nearly
         spans its range, several times faster for dense X whose smaller side is much larger than that; the
         history has errors of the projection, the final error is the true one.
+        Other losses: "cd" descends along coordinates, for Kullback-Leibler and data in memory, where "auto"
+        takes it; "mu" multiplies, for any loss. Data with row slicing are then read once an iteration, whose
+        entry in the history is the objective of the factors that it began with.
     init : {"auto", "nndsvda", "nndsvd", "nndsvdar", "random"}, default="auto"
         Start from nonnegative parts of singular vectors, with zeros as they are ("nndsvd"), filled with the
         mean of X, or filled with small random numbers; or from random numbers. Multiplicative updates never
