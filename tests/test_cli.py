@@ -14,7 +14,7 @@ import scipy.sparse
 import corange as cr
 from corange.__main__ import main
 from corange._cli import demo
-from corange._cli.progress import ProgressLine
+from corange._cli.progress import SVDProgress
 from corange._report import Iteration
 from corange.datasets import TextData
 
@@ -263,7 +263,7 @@ class TestProgress:
 
     def test_one_line_is_rewritten_on_a_terminal_and_removed_at_the_end(self):
         stream = Terminal()
-        with ProgressLine(10, 1e-3, stream=stream) as progress:
+        with SVDProgress(10, 1e-3, stream=stream) as progress:
             progress(self.INFO)
         assert "[############............] 5/10 converged" in stream.getvalue()
         assert stream.getvalue().endswith("\r\x1b[K")
@@ -271,22 +271,22 @@ class TestProgress:
 
     def test_elsewhere_it_is_silent_unless_asked_for(self):
         stream = io.StringIO()
-        with ProgressLine(10, 1e-3, stream=stream) as progress:
+        with SVDProgress(10, 1e-3, stream=stream) as progress:
             progress(self.INFO)
         assert stream.getvalue() == ""
-        with ProgressLine(10, 1e-3, shown=True, stream=stream) as progress:
+        with SVDProgress(10, 1e-3, shown=True, stream=stream) as progress:
             progress(self.INFO)
         assert stream.getvalue().count("\n") == 1
         assert "\x1b" not in stream.getvalue()
 
     def test_it_never_stops_the_iteration_and_does_not_flood(self):
         stream = Terminal()
-        progress = ProgressLine(10, 1e-3, stream=stream)
+        progress = SVDProgress(10, 1e-3, stream=stream)
         assert not any(progress(self.INFO) for _ in range(1000))
         assert stream.getvalue().count("converged") < 20
 
     def test_without_a_known_rank(self):
-        line = ProgressLine(None, 1e-3, shown=True, stream=io.StringIO()).line(self.INFO)
+        line = SVDProgress(None, 1e-3, shown=True, stream=io.StringIO()).line(self.INFO)
         assert "basis 32" in line
         assert "[" not in line
 

@@ -120,25 +120,15 @@ def _add_svd(commands: Any) -> None:
         "An .npy file may be larger than memory.",
     )
     _add_input(command)
-    size = command.add_mutually_exclusive_group(required=True)
-    size.add_argument("--rank", type=int, metavar="K", help="number of triplets")
-    size.add_argument(
-        "--error", type=float, metavar="E", help="largest relative Frobenius error, instead of a rank"
-    )
-    command.add_argument(
-        "--out", type=Path, metavar="FILE", help="write U, s, Vt and the report to this .npz file"
-    )
+    _add_size(command, "number of triplets")
+    _add_out(command, "write U, s, Vt and the report to this .npz file")
     command.add_argument("--tol", type=float, default=1e-3, help="relative residual (default: %(default)s)")
     command.add_argument("--center", action="store_true", help="subtract the mean of each column first")
     command.add_argument(
         "--max-passes", type=int, metavar="N", help="stop after this many passes over the matrix"
     )
-    command.add_argument("--seed", type=int, default=0, help="of the random numbers (default: %(default)s)")
-    command.add_argument(
-        "--progress",
-        action=argparse.BooleanOptionalAction,
-        help="show progress on stderr (default: when it is a terminal)",
-    )
+    _add_seed(command)
+    _add_progress(command)
 
 
 def _add_update(commands: Any) -> None:
@@ -159,10 +149,8 @@ def _add_update(commands: Any) -> None:
         "--rank", type=int, metavar="K", help="triplets to keep (default: as many as before)"
     )
     command.add_argument("--method", default="auto", metavar="NAME", help="default: %(default)s")
-    command.add_argument("--seed", type=int, default=0, help="of the random numbers (default: %(default)s)")
-    command.add_argument(
-        "--out", type=Path, metavar="FILE", help="write U, s, Vt and the report here; RESULT itself is fine"
-    )
+    _add_seed(command)
+    _add_out(command, "write U, s, Vt and the report here; RESULT itself is fine")
 
 
 def _add_cur(commands: Any) -> None:
@@ -173,11 +161,7 @@ def _add_cur(commands: Any) -> None:
         "they are, with a report. An .npy file may be larger than memory.",
     )
     _add_input(command)
-    size = command.add_mutually_exclusive_group(required=True)
-    size.add_argument("--rank", type=int, metavar="K", help="number of columns, and of rows")
-    size.add_argument(
-        "--error", type=float, metavar="E", help="largest relative Frobenius error, instead of a rank"
-    )
+    _add_size(command, "number of columns, and of rows")
     command.add_argument("--rows", type=int, metavar="K", help="number of rows, if it is another")
     command.add_argument(
         "--method",
@@ -189,10 +173,8 @@ def _add_cur(commands: Any) -> None:
     command.add_argument(
         "--core", default="projection", metavar="NAME", help="projection or cross (default: %(default)s)"
     )
-    command.add_argument(
-        "--out", type=Path, metavar="FILE", help="write C, U, R and the report to this .npz file"
-    )
-    command.add_argument("--seed", type=int, default=0, help="of the random numbers (default: %(default)s)")
+    _add_out(command, "write C, U, R and the report to this .npz file")
+    _add_seed(command)
 
 
 def _add_nmf(commands: Any) -> None:
@@ -219,15 +201,9 @@ def _add_nmf(commands: Any) -> None:
     command.add_argument(
         "--max-iter", type=int, default=200, metavar="N", help="stop after this many iterations (200)"
     )
-    command.add_argument("--seed", type=int, default=0, help="of the random numbers (default: %(default)s)")
-    command.add_argument(
-        "--out", type=Path, metavar="FILE", help="write W, H and the report to this .npz file"
-    )
-    command.add_argument(
-        "--progress",
-        action=argparse.BooleanOptionalAction,
-        help="show progress on stderr (default: when it is a terminal)",
-    )
+    _add_seed(command)
+    _add_out(command, "write W, H and the report to this .npz file")
+    _add_progress(command)
 
 
 def _add_sketch(commands: Any) -> None:
@@ -249,7 +225,7 @@ def _add_sketch(commands: Any) -> None:
     command.add_argument(
         "--axis", type=int, choices=(0, 1), default=0, help="0 compresses rows, 1 columns (default: 0)"
     )
-    command.add_argument("--seed", type=int, default=0, help="of the random numbers (default: %(default)s)")
+    _add_seed(command)
     command.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="write the sketch to this .npy file"
     )
@@ -286,6 +262,30 @@ def _add_demo(commands: Any) -> None:
 def _add_input(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "input", type=Path, metavar="INPUT", help=".npy, .npz (SciPy sparse) or Matrix Market .mtx, .mtx.gz"
+    )
+
+
+def _add_size(command: argparse.ArgumentParser, rank: str) -> None:
+    size = command.add_mutually_exclusive_group(required=True)
+    size.add_argument("--rank", type=int, metavar="K", help=rank)
+    size.add_argument(
+        "--error", type=float, metavar="E", help="largest relative Frobenius error, instead of a rank"
+    )
+
+
+def _add_out(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument("--out", type=Path, metavar="FILE", help=what)
+
+
+def _add_seed(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--seed", type=int, default=0, help="of the random numbers (default: %(default)s)")
+
+
+def _add_progress(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        help="show progress on stderr (default: when it is a terminal)",
     )
 
 

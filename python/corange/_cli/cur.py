@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from corange._cli.inputs import open_matrix
-from corange._cli.svd import output_path
+from corange._cli.output import checked_path, save_result
 from corange._cur import cur
-from corange._report import readable_bytes
 
 __all__ = ["run"]
 
@@ -17,7 +16,7 @@ _MOST = 12
 
 def run(options: argparse.Namespace) -> None:
     """Decompose, report, save."""
-    out = output_path(options.out, options.input)
+    out = options.out and checked_path(options.out, options.input)
     result = cur(
         open_matrix(options.input),
         options.rank,
@@ -30,11 +29,7 @@ def run(options: argparse.Namespace) -> None:
     print(result.report)
     print(f"  {'columns':<10} {_listed(result.columns)}")
     print(f"  {'rows':<10} {_listed(result.rows)}")
-    if out is not None:
-        result.save(out)
-        print(
-            f"\nwrote {out} ({readable_bytes(out.stat().st_size)}); read it with corange.load({str(out)!r})"
-        )
+    save_result(result, out)
 
 
 def _listed(indices: npt.NDArray[np.int64]) -> str:

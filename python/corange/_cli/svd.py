@@ -1,11 +1,10 @@
 """``corange svd``: factor the matrix in a file."""
 
 import argparse
-from pathlib import Path
 
 from corange._cli.inputs import open_matrix
-from corange._cli.progress import ProgressLine
-from corange._report import readable_bytes
+from corange._cli.output import checked_path, save_result
+from corange._cli.progress import SVDProgress
 from corange._results import SVDResult
 from corange._svd import svd
 
@@ -14,9 +13,9 @@ __all__ = ["run"]
 
 def run(options: argparse.Namespace) -> None:
     """Factor, report, save."""
-    out = output_path(options.out, options.input)
+    out = options.out and checked_path(options.out, options.input)
     matrix = open_matrix(options.input)
-    with ProgressLine(options.rank, options.tol, shown=options.progress) as progress:
+    with SVDProgress(options.rank, options.tol, shown=options.progress) as progress:
         result = svd(
             matrix,
             options.rank,
@@ -29,24 +28,7 @@ def run(options: argparse.Namespace) -> None:
         )
     print(result.report)
     print(f"  {'values':<10} {leading_values(result)}")
-    if out is not None:
-        result.save(out)
-        print(
-            f"\nwrote {out} ({readable_bytes(out.stat().st_size)}); read it with corange.load({str(out)!r})"
-        )
-
-
-def output_path(out: Path | None, source: Path) -> Path | None:
-    """Find out before a long computation whether its result can be written."""
-    if out is None:
-        return None
-    if out.suffix != ".npz":
-        out = out.with_name(out.name + ".npz")
-    if not out.parent.is_dir():
-        raise ValueError(f"--out: there is no folder {str(out.parent)!r}.")
-    if out.exists() and source.exists() and out.samefile(source):
-        raise ValueError(f"--out: {out} is the input.")
-    return out
+    save_result(result, out)
 
 
 def leading_values(result: SVDResult, most: int = 6) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from corange._cli.inputs import open_matrix
-from corange._cli.svd import leading_values, output_path
-from corange._report import readable_bytes
+from corange._cli.output import checked_path, save_result
+from corange._cli.svd import leading_values
 from corange._results import SVDResult, is_saved_result, load
 from corange._update import update_svd
 
@@ -16,7 +16,7 @@ __all__ = ["run"]
 
 def run(options: argparse.Namespace) -> None:
     """Update, report, save."""
-    out = output_path(options.out, options.input)
+    out = options.out and checked_path(options.out, options.input)
     result = load(options.result)
     if not isinstance(result, SVDResult):
         raise ValueError(f"{options.result} holds no SVD but {type(result).__name__}.")
@@ -26,11 +26,7 @@ def run(options: argparse.Namespace) -> None:
     )
     print(updated.report)
     print(f"  {'values':<10} {leading_values(updated)}")
-    if out is not None:
-        updated.save(out)
-        print(
-            f"\nwrote {out} ({readable_bytes(out.stat().st_size)}); read it with corange.load({str(out)!r})"
-        )
+    save_result(updated, out)
 
 
 def _change(path: Path) -> Any:
