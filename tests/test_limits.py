@@ -100,13 +100,12 @@ SPARSE_SHAPE = 8000, 2500
 BUFFERS = 32e6  # tiles of each thread, blocks of rows made dense, and what allocators keep
 
 # Whose memory is no matter of rows plus columns: least squares holds a sketch and factors of n x n numbers,
-# separable_nmf keeps a matrix of its own, FastJL makes some of a
-# sparse matrix dense, and for MaskedNMF and Nystroem the calls of the registry themselves copy the data.
+# FastJL makes some of a sparse matrix dense, and for MaskedNMF and Nystroem the calls of the registry
+# themselves copy the data.
 HEAVY = (
     "lstsq",
     "ridge",
     "Sketched",
-    "separable_nmf",
     "MaskedNMF",
     "Nystroem",
     "FastJL",

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
 
 from corange import _core
 from corange._nmf._entries import in_units, padded
@@ -12,7 +13,7 @@ from corange._nmf._problem import make_problem
 from corange._operators import Stored, as_stored
 from corange._report import NMFReport
 from corange._results import SeparableNMFResult
-from corange._rows import adjoint_product, frobenius_norm
+from corange._rows import Rows, adjoint_product
 from corange._single_pass import multiply
 from corange._validation import check_boolean, check_choice, check_integer, check_rank
 
@@ -115,7 +116,7 @@ def separate(stored: Stored, rank: int, method: str, description: str) -> Separa
         - 2.0 * float((cross * fit).sum(dtype=np.float64))
         + float(((fit @ adjoint_product(scaled, scaled)) * fit).sum())
     )
-    norm = frobenius_norm(stored.arrays[-1])
+    norm = float(np.ldexp(np.sqrt(squares.sum()), columns.exponent))
     error = float(np.sqrt(max(left, 0.0) / squares.sum())) if squares.any() else 0.0
     report = NMFReport(
         task="separable_nmf",
@@ -152,7 +153,7 @@ class _Columns:
         largest = float(np.max(values, initial=0.0))
         self.exponent = int(np.frexp(largest)[1]) if largest > 0.0 else 0
         self.scale = 2.0**-self.exponent
-        self._by_column: Any = None
+        self._by_columns: Any = None
 
     def squares(self) -> Doubles:
         """Squared norms of all columns."""
@@ -161,18 +162,20 @@ class _Columns:
             _core.column_squares(self.stored.arrays[0], self.scale, squares)
             first: Doubles = squares[0]
             return first
-        A = self._sparse()
-        values = np.square(np.ldexp(A.data.astype(np.float64), -self.exponent))
-        owners = np.repeat(np.arange(self.shape[1]), np.diff(A.indptr))
-        totals: Doubles = np.bincount(owners, weights=values, minlength=self.shape[1]).astype(np.float64)
-        return totals
+        norms = Rows(self._as_given().T, "X", check_finite=False).norms()
+        scaled: Doubles = np.square(np.ldexp(norms, -self.exponent))
+        return scaled
 
     def take(self, chosen: npt.NDArray[np.int64]) -> Array:
         """Copy some columns, as a dense array."""
         if self.stored.kind == "dense":
             taken = np.ascontiguousarray(self.stored.arrays[0][:, chosen])
         else:
-            taken = self._sparse()[:, chosen].toarray()
+            units = np.zeros((self.shape[1], chosen.size), self.dtype)
+            units[chosen, np.arange(chosen.size)] = 1.0
+            taken = np.empty((self.shape[0], chosen.size), self.dtype)
+            operator = self.stored.operator
+            (operator.apply_adjoint if self.stored.flipped else operator.apply)(units, taken)
         scaled: Array = np.ldexp(taken, -self.exponent)
         return scaled
 
@@ -196,25 +199,28 @@ class _Columns:
         squares = np.empty(self.shape[1])
         height = max(1, _BLOCK // self.shape[0])
         for start in range(0, self.shape[1], height):
-            here = np.arange(start, min(start + height, self.shape[1]))
-            block = np.ascontiguousarray(self.take(here).T)
+            here = slice(start, min(start + height, self.shape[1]))
+            block = self._rows_of_transpose(here)
             for _ in range(2):  # the second time takes off what rounding left
                 block -= multiply(multiply(block, basis), basis.T)
             squares[here] = np.einsum("ij,ij->i", block, block, dtype=np.float64)
         return squares
 
-    def _sparse(self) -> Any:
-        import scipy.sparse
+    def _rows_of_transpose(self, here: slice) -> Array:
+        """Copy a run of columns, as rows; of sparse data stored by rows all are copied once, by columns."""
+        if self.stored.kind == "dense":
+            columns = self.stored.arrays[0][:, here]
+        else:
+            if self._by_columns is None:
+                self._by_columns = self._as_given().tocsc()
+            columns = self._by_columns[:, here].toarray()
+        return np.ascontiguousarray(np.ldexp(columns.T, -self.exponent), dtype=self.dtype)
 
-        if self._by_column is None:
-            indptr, indices, data = self.stored.arrays
-            make = scipy.sparse.csr_array if self.stored.kind == "csr" else scipy.sparse.csc_array
-            A = make((data, indices, indptr), shape=self.shape)
-            if not A.has_canonical_format:
-                A = A.copy()
-                A.sum_duplicates()
-            self._by_column = A.tocsc()
-        return self._by_column
+    def _as_given(self) -> Any:
+        """Wrap the caller's arrays as a sparse matrix again."""
+        indptr, indices, data = self.stored.arrays
+        make = scipy.sparse.csr_array if self.stored.kind == "csr" else scipy.sparse.csc_array
+        return make((data, indices, indptr), shape=self.shape)
 
 
 def _farthest(squares: Doubles, norms: Doubles) -> int:
