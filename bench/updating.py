@@ -227,28 +227,39 @@ def _large_incsvd(U: np.ndarray, s: np.ndarray, V: np.ndarray, n: int) -> Row:
     return row
 
 
+def _dense_pieces(rng: np.random.Generator, n: int, pieces: int, count: int, size: int) -> Iterator[Any]:
+    """Make a stream of batches, some at a time: few strong directions, noise, and a mean."""
+    mix = rng.standard_normal((n // 4, n)) / np.arange(1, n // 4 + 1)[:, np.newaxis] ** 0.7
+    for _ in range(pieces):
+        yield [
+            rng.standard_normal((size, n // 4)) @ mix + 0.1 * rng.standard_normal((size, n)) + 1.0
+            for _ in range(count)
+        ]
+
+
 def _dense(session: Session) -> CaseReport:
-    """Centered, 50 components, against IncrementalPCA; the stream is made as it goes."""
+    """Centered, 50 components, against IncrementalPCA; each takes ten batches at a time.
+
+    Turns of one batch would be played while the other's threads, and those that made the batch, still spin.
+    """
     from sklearn.decomposition import IncrementalPCA
 
     import corange as cr
 
     n, rank = session.size(1000, 60), session.size(50, 5)
-    count, size = session.size(200, 4), session.size(500, 100)
+    pieces, count, size = session.size(20, 2), session.size(10, 2), session.size(500, 100)
     models = {
         "corange": cr.IncrementalSVD(rank, center=True, random_state=0),
         "sklearn IncrementalPCA": IncrementalPCA(rank),
     }
     rows = {name: Row(name, f"batches of {size}", seconds=0.0) for name in models}
-    rng = np.random.default_rng(0)
-    mix = rng.standard_normal((n // 4, n)) / np.arange(1, n // 4 + 1)[:, np.newaxis] ** 0.7
     scatter, total = np.zeros((n, n)), np.zeros(n)
-    for _ in range(count):
-        X = rng.standard_normal((size, n // 4)) @ mix + 0.1 * rng.standard_normal((size, n)) + 1.0
-        scatter, total = scatter + X.T @ X, total + X.sum(axis=0)
-        for name, model in models.items():
-            rows[name].seconds += timed(lambda X=X, model=model: model.partial_fit(X))[0]
-    m = count * size
+    for turn, batches in enumerate(_dense_pieces(np.random.default_rng(0), n, pieces, count, size)):
+        for X in batches:
+            scatter, total = scatter + X.T @ X, total + X.sum(axis=0)
+        for name in sorted(models, reverse=bool(turn % 2)):
+            rows[name].seconds += timed(lambda name=name, batches=batches: _feed(models[name], batches))[0]
+    m = pieces * count * size
     truth = np.linalg.eigvalsh((scatter - np.outer(total, total) / m) / (m - 1))[-rank:].sum()
     for name, model in models.items():
         rows[name].errors = {"variance": float(1 - model.explained_variance_.sum() / truth)}
@@ -259,6 +270,11 @@ def _dense(session: Session) -> CaseReport:
     ]
     facts = {"shape": [m, n], "rank": rank, "threads": session.threads}
     return CaseReport(facts, list(rows.values()), bars, reference="sklearn IncrementalPCA")
+
+
+def _feed(model: Any, batches: list[np.ndarray]) -> None:
+    for batch in batches:
+        model.partial_fit(batch)
 
 
 def _endurance(session: Session) -> CaseReport:
