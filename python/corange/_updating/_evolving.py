@@ -252,6 +252,17 @@ class EvolvingSVD:
         self.drift = self.drift.after(lost, min(lost, float(values[-1])), "mixed")
         self._count()
 
+    def directions(self) -> int:
+        """Directions of the reduced methods."""
+        return max(2 * self.rank // 3, 16) if self.size is None else self.size
+
+    def replace(self, U: Array, s: Array, V: Array, lost: float) -> None:
+        """Take another SVD, found with all data at hand, which leaves so much of them."""
+        self.left, self.right = ExtendedBasis(U), ExtendedBasis(V)
+        self.s = np.array(s, dtype=np.float64)
+        self.drift = Drift().after(lost, lost, "")
+        self._count()
+
     def _few(self) -> int:
         """Rows that are taken as they are; of more the most important directions are found."""
         return max(self.right.shape[1] + 32, 128)
@@ -289,7 +300,7 @@ class EvolvingSVD:
 
     def _reduce(self, residual: Residual, reduction: str) -> Directions:
         s = min(residual.shape)
-        size = min(s, max(2 * self.rank // 3, 16) if self.size is None else self.size)
+        size = min(s, self.directions())
         if reduction == "exact":
             return all_directions(residual)
         if reduction == "lanczos":
