@@ -5,16 +5,9 @@ import pytest
 import scipy.sparse as sp
 
 import corange as cr
+from updating_problems import exact, orthogonality
 
 FIRST = cr.svd(np.diag(np.arange(1.0, 9.0)), 3, random_state=0)
-
-
-def orthogonality(X):
-    return np.abs(X.T @ X - np.eye(X.shape[1])).max()
-
-
-def exact(A, k):
-    return cr.svd(A, k, tol=1e-9, random_state=0)
 
 
 class TestProjection:

@@ -11,7 +11,7 @@ from corange._operators import as_matrix
 from corange._random import RandomState, random_key
 from corange._report import UpdateReport
 from corange._results import SVDResult
-from corange._updating import EvolvingSVD, first_drift
+from corange._updating import EvolvingSVD, UpdatedSVD, first_drift
 from corange._updating._blocks import Block, as_block
 from corange._updating._projection import project_rows
 from corange._validation import check_boolean, check_choice, check_integer, check_optional_integer, shown
@@ -44,7 +44,7 @@ def update_svd(
     data: Any = None,
     random_state: RandomState = None,
     check_finite: bool = True,
-) -> SVDResult:
+) -> UpdatedSVD:
     """Update a truncated SVD when rows or columns are appended to its matrix, or the matrix changes.
 
     Parameters
@@ -87,8 +87,9 @@ def update_svd(
 
     Returns
     -------
-    SVDResult
-        Of the changed matrix, with an `UpdateReport`; ``report.drift`` bounds the distance from the true SVD.
+    UpdatedSVD
+        An `SVDResult` of the changed matrix, with an `UpdateReport`, whose ``drift`` bounds the distance from
+        the true SVD. Factors are multiplied out when they are read whole.
 
     Raises
     ------
@@ -107,7 +108,7 @@ def update_svd(
     nonzero columns change. Residuals are isometric to vectors of active coordinates (see the guide), which
     unlike differences of inner products never turn negative. For a active columns, s rows and k triplets an
     exact update costs about 4 a (k + s)**2 + 10 (k + s)**3 flops, and multiplying out the result
-    2 (m + n) k**2. The projection [4]_ multiplies k + 5 `size` columns with `data`, and decomposes the k +
+    2 (m + n) k**2. The projection [4]_ multiplies k + 4 `size` columns with `data`, and decomposes the k +
     `size` rows that this leaves of them, with the new ones.
 
     References
@@ -156,12 +157,12 @@ def update_svd(
         D, E = _change(result.shape, lowrank, entries, check_finite)
         for first, second in zip(_pieces(D, method), _pieces(E, method), strict=True):
             state.add_product(first, second)
-    return state.result(started=started, task="update_svd")
+    return UpdatedSVD(state, started=started, task="update_svd")
 
 
 def downdate_svd(
     result: SVDResult, *, rows: npt.ArrayLike | None = None, columns: npt.ArrayLike | None = None
-) -> SVDResult:
+) -> UpdatedSVD:
     """Update a truncated SVD when rows or columns are removed from its matrix.
 
     Parameters
@@ -173,8 +174,8 @@ def downdate_svd(
 
     Returns
     -------
-    SVDResult
-        Of the smaller matrix; of lower rank only if a side became smaller than the rank.
+    UpdatedSVD
+        An `SVDResult` of the smaller matrix; of lower rank only if a side became smaller than the rank.
 
     Raises
     ------
@@ -209,7 +210,7 @@ def downdate_svd(
     state = _state(result, None, "auto", None, 1, 0)
     places = _places(kind, rows if kind == "rows" else columns, result.shape[0 if kind == "rows" else 1])
     (state.remove_rows if kind == "rows" else state.remove_columns)(places)
-    return state.result(started=started, task="downdate_svd")
+    return UpdatedSVD(state, started=started, task="downdate_svd")
 
 
 def _only_one(given: dict[str, Any]) -> str:
@@ -229,22 +230,20 @@ def _state(
     if result.mean is not None:
         raise ValueError("result must not be centered: its mean changes with every row.")
     wanted = check_optional_integer("rank", rank, low=1)
-    report = result.report
-    if isinstance(report, UpdateReport):
-        drift, updates = report.drift, report.updates
+    options: dict[str, Any] = {
+        "rank": result.rank if wanted is None else wanted,
+        "method": check_choice("method", method, (*METHODS, "projection")),
+        "size": check_optional_integer("size", size, low=1),
+        "rounds": check_integer("rounds", rounds, low=0),
+        "seed": random_key(random_state),
+    }
+    if isinstance(result, UpdatedSVD):
+        return result._state.fork(**options)
+    if isinstance(result.report, UpdateReport):  # of an update that was saved
+        drift, updates = result.report.drift, result.report.updates
     else:
         drift, updates = first_drift(result), 0
-    state = EvolvingSVD(
-        result.U,
-        result.s,
-        result.Vt.T,
-        rank=result.rank if wanted is None else wanted,
-        method=check_choice("method", method, (*METHODS, "projection")),
-        size=check_optional_integer("size", size, low=1),
-        rounds=check_integer("rounds", rounds, low=0),
-        seed=random_key(random_state),
-        drift=drift,
-    )
+    state = EvolvingSVD(result.U, result.s, result.Vt.T, drift=drift, **options)
     state.updates = updates
     return state
 

@@ -64,6 +64,12 @@ class ExtendedBasis:
         """Precision of the tall factor."""
         return self._buffer.dtype
 
+    def copy(self) -> "ExtendedBasis":
+        """Copy both factors."""
+        other = ExtendedBasis(self.tall, self.inner)
+        other.flushes, other.condition = self.flushes, self.condition
+        return other
+
     def take(self, rows: Any) -> Doubles:
         """Compute some rows of the product, in double precision: O(k**2) flops each."""
         return product(self.tall[rows].astype(np.float64, copy=False), self.inner)

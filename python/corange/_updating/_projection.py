@@ -62,7 +62,7 @@ def project_rows(
        ``c = 1.01 s[0]**2``, orthonormal and orthogonal to U.
     3. The SVD of ``Z' A = [[U X]' B; E]`` is ``F S V'``, and the left vectors are ``Z F``.
 
-    The right vectors need no product with A: ``A' Z F = V S``. Takes k + (3 + 2 rounds) size columns times B.
+    The right vectors need no product with A: ``A' Z F = V S``. Takes k + (2 + 2 rounds) size columns times B.
 
     References
     ----------
