@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from bench import data, peers
 from bench.harness import Bar, CaseReport, Row, median, timed
 from bench.session import Case, Session
+from bench.updating_streams import dense, endurance, kills, ratio, sparse_rows, start
 
 _LEADING = 16
 _DIRECTIONS = 10
@@ -91,20 +92,14 @@ def _text_case(session: Session) -> CaseReport:
     bars = [
         Bar(f"largest error of {_LEADING} leading values", 0.02, rows["corange"].errors["16"]),
         Bar(f"largest error of {rank} values", 0.05, rows["corange"].errors["all"]),
-        Bar("time over gensim's", 0.2, _ratio(rows, "corange", "gensim")),
-        Bar("time over IncSVD's", 1.0, _ratio(rows, "corange", "IncSVD GKL")),
-        Bar("fast setting: time over IncSVD's", 1 / 3, _ratio(rows, "corange, fast", "IncSVD GKL")),
+        Bar("time over gensim's", 0.2, ratio(rows, "corange", "gensim")),
+        Bar("time over IncSVD's", 1.0, ratio(rows, "corange", "IncSVD GKL")),
+        Bar("fast setting: time over IncSVD's", 1 / 3, ratio(rows, "corange, fast", "IncSVD GKL")),
         Bar("fast setting: error over IncSVD's", 1.05, _worse(rows, "corange, fast", "IncSVD GKL")),
     ]
     shape = [first.shape[0] + sum(batch.shape[0] for batch in batches), first.shape[1]]
     facts = {"shape": shape, "rank": rank, "batches": len(batches), "threads": session.threads}
     return CaseReport(facts, list(rows.values()), bars, reference="IncSVD GKL")
-
-
-def _ratio(rows: dict[str, Row], name: str, other: str) -> float | None:
-    if other not in rows or not rows[other].seconds:
-        return None
-    return (rows[name].seconds or 0.0) / rows[other].seconds
 
 
 def _worse(rows: dict[str, Row], name: str, other: str) -> float | None:
@@ -148,21 +143,9 @@ def _refit(session: Session) -> CaseReport:
     return CaseReport(facts, rows, bars, reference="scipy propack")
 
 
-def _sparse_rows(rng: np.random.Generator, rows: int, columns: int, each: int) -> sp.csr_array:
-    indices = np.sort(rng.integers(0, columns, (rows, each)), axis=1).ravel()
-    pointers = np.arange(0, rows * each + 1, each)
-    return sp.csr_array((rng.standard_normal(rows * each), indices, pointers), shape=(rows, columns))
-
-
 def _batches(rng: np.random.Generator, count: int, columns: int) -> Iterator[sp.csr_array]:
     for _ in range(count):
-        yield _sparse_rows(rng, 100, columns, 20)
-
-
-def _start(m: int, n: int, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    U, V = (np.linalg.qr(rng.standard_normal((size, rank)))[0] for size in (m, n))
-    return U, np.linspace(30, 10, rank), V
+        yield sparse_rows(rng, 100, columns, 20)
 
 
 def _large(session: Session) -> CaseReport:
@@ -172,7 +155,7 @@ def _large(session: Session) -> CaseReport:
 
     m, n, rank = session.size(1_000_000, 600), session.size(100_000, 400), session.size(64, 5)
     rows: dict[str, Row] = {}
-    U, s, V = _start(m, n, rank)
+    U, s, V = start(m, n, rank)
     pairs = (
         ("extended", "zha-simon"),
         ("extended-gkl", "vecharynski-saad"),
@@ -188,13 +171,13 @@ def _large(session: Session) -> CaseReport:
         del state
     if peers.available("IncSVD"):
         rows["IncSVD GKL"] = _large_incsvd(U, s, V, n)
-    small = EvolvingSVD(*_start(max(m // 10, rank), max(n // 10, rank), rank), rank=rank, method="extended")
+    small = EvolvingSVD(*start(max(m // 10, rank), max(n // 10, rank), rank), rank=rank, method="extended")
     times = [
         timed(lambda E=E: small.append_rows(as_block(E, "rows")))[0]
         for E in _batches(np.random.default_rng(1), 9, small.right.shape[0])
     ]
     flat = (rows["extended"].seconds or 0.0) / median(times[1:])
-    bars = [Bar(f"{slow} over {fast}", 10, _ratio(rows, slow, fast), at_least=True) for fast, slow in pairs]
+    bars = [Bar(f"{slow} over {fast}", 10, ratio(rows, slow, fast), at_least=True) for fast, slow in pairs]
     bars.append(Bar("IncSVD over corange, GKL", 3, _inverse(rows, "IncSVD GKL"), at_least=True))
     bars.append(Bar("time over that with a tenth of the rows and columns", 1.5, flat))
     facts = {"shape": [m, n], "rank": rank, "batch": "100 rows of 20 entries", "threads": session.threads}
@@ -214,7 +197,7 @@ def _large_incsvd(U: np.ndarray, s: np.ndarray, V: np.ndarray, n: int) -> Row:
     row = Row("IncSVD GKL", f"l={_DIRECTIONS}")
     rank = s.size
     with contextlib.redirect_stdout(io.StringIO()):
-        matrix = EvolvingMatrix(_sparse_rows(np.random.default_rng(2), 200, n, 20).tocsr(), min(rank, 60))
+        matrix = EvolvingMatrix(sparse_rows(np.random.default_rng(2), 200, n, 20).tocsr(), min(rank, 60))
         matrix._k_dim, matrix._m = rank, U.shape[0]
         matrix._method = 2
         matrix._Uk, matrix._sigmak, matrix._Vk = U.copy(), s.copy(), V.copy()
@@ -227,80 +210,11 @@ def _large_incsvd(U: np.ndarray, s: np.ndarray, V: np.ndarray, n: int) -> Row:
     return row
 
 
-def _dense(session: Session) -> CaseReport:
-    """Centered, 50 components, against IncrementalPCA; the stream is made as it goes."""
-    from sklearn.decomposition import IncrementalPCA
-
-    import corange as cr
-
-    n, rank = session.size(1000, 60), session.size(50, 5)
-    count, size = session.size(200, 4), session.size(500, 100)
-    models = {
-        "corange": cr.IncrementalSVD(rank, center=True, random_state=0),
-        "sklearn IncrementalPCA": IncrementalPCA(rank),
-    }
-    rows = {name: Row(name, f"batches of {size}", seconds=0.0) for name in models}
-    rng = np.random.default_rng(0)
-    mix = rng.standard_normal((n // 4, n)) / np.arange(1, n // 4 + 1)[:, np.newaxis] ** 0.7
-    scatter, total = np.zeros((n, n)), np.zeros(n)
-    for _ in range(count):
-        X = rng.standard_normal((size, n // 4)) @ mix + 0.1 * rng.standard_normal((size, n)) + 1.0
-        scatter, total = scatter + X.T @ X, total + X.sum(axis=0)
-        for name, model in models.items():
-            rows[name].seconds += timed(lambda X=X, model=model: model.partial_fit(X))[0]
-    m = count * size
-    truth = np.linalg.eigvalsh((scatter - np.outer(total, total) / m) / (m - 1))[-rank:].sum()
-    for name, model in models.items():
-        rows[name].errors = {"variance": float(1 - model.explained_variance_.sum() / truth)}
-    ours, theirs = (row.errors["variance"] for row in rows.values())
-    bars = [
-        Bar("speed over IncrementalPCA", 5, _ratio(rows, "sklearn IncrementalPCA", "corange"), at_least=True),
-        Bar("part of the variance explained less", 1e-3, ours - theirs),
-    ]
-    facts = {"shape": [m, n], "rank": rank, "threads": session.threads}
-    return CaseReport(facts, list(rows.values()), bars, reference="sklearn IncrementalPCA")
-
-
-def _endurance(session: Session) -> CaseReport:
-    """Run small updates of all kinds on a matrix that stays as large as it is."""
-    from corange._updating import EvolvingSVD
-    from corange._updating._blocks import as_block
-
-    count, m, n, rank = session.size(100_000, 300), 300, 200, 8
-    rng = np.random.default_rng(0)
-    U, s, V = _start(m, n, rank)
-    state = EvolvingSVD(U, s, V, rank=rank, method="extended")
-    row = Row("corange extended", f"{count} updates of one row or rank")
-
-    def run() -> None:
-        for step in range(count):
-            if step % 3 == 0:
-                state.append_rows(as_block(_sparse_rows(rng, 1, n, 3), "rows"))
-            elif step % 3 == 1:
-                state.remove_rows(np.array([step % m]))
-            else:
-                D, E = (_sparse_rows(rng, 1, side.shape[0], 2) for side in (state.left, state.right))
-                state.add_product(as_block(D, "D"), as_block(E, "E"))
-
-    row.seconds = timed(run)[0] / count
-    off = max(_orthogonality(side.whole()) for side in (state.left, state.right))
-    row.errors = {"orthogonality": off}
-    bars = [Bar("loss of orthogonality", 1e-9, off), Bar("values not finite", 0, _bad(state))]
-    return CaseReport({"updates": count, "rank": rank}, [row], bars)
-
-
-def _bad(state: Any) -> float:
-    return float(sum(np.count_nonzero(~np.isfinite(x)) for x in (state.s, state.left.tall, state.right.tall)))
-
-
-def _orthogonality(X: np.ndarray) -> float:
-    return float(np.abs(X.T @ X - np.eye(X.shape[1])).max())
-
-
 CASES: tuple[Case, ...] = (
     Case("text", "python_sources by modules: half, then 10 batches, rank 64", _text_case),
     Case("refit", "refit of python_sources after each of 10 batches", _refit),
     Case("large", "one batch of 100 sparse rows, 10^6 x 10^5, rank 64", _large),
-    Case("dense", "dense stream, 100,000 x 1000 in batches of 500, rank 50", _dense),
-    Case("endurance", "100,000 small updates", _endurance),
+    Case("dense", "dense stream, 100,000 x 1000 in batches of 500, rank 50", dense),
+    Case("endurance", "100,000 small updates", endurance),
+    Case("kills", "a stream of python_sources killed at 50 random moments, and resumed", kills),
 )

@@ -7,16 +7,10 @@ import scipy.sparse as sp
 import corange as cr
 from corange._updating import EvolvingSVD
 from corange._updating._blocks import as_block
+from updating_problems import exact, low_rank, orthogonality, sparse
 
 EXACT = ("zha-simon", "extended", "auto")
 REDUCED = ("vecharynski-saad", "yamazaki", "extended-gkl", "extended-rpi")
-
-
-def sparse(rng, m, n, nnz, scale=1.0):
-    """Rows with `nnz` entries each."""
-    indices = np.argsort(rng.random((m, n)), axis=1)[:, :nnz]
-    data = scale * rng.standard_normal(m * nnz)
-    return sp.csr_array((data, indices.ravel(), np.arange(0, m * nnz + 1, nnz)), shape=(m, n))
 
 
 def start(rng, m=120, n=90, k=8, scale=1.0):
@@ -32,10 +26,6 @@ def dense_of(state):
 def truncated(A, k):
     U, s, Vt = np.linalg.svd(A, full_matrices=False)
     return (U[:, :k] * s[:k]) @ Vt[:k]
-
-
-def orthogonality(X):
-    return np.abs(X.T @ X - np.eye(X.shape[1])).max()
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
@@ -65,17 +55,6 @@ def test_a_hundred_mixed_updates_equal_the_direct_computation(scale):
     np.testing.assert_allclose(state.s, s, rtol=0, atol=1e-11 * s[0])
     assert orthogonality(state.left.whole()) < 1e-12
     assert orthogonality(state.right.whole()) < 1e-12
-
-
-def exact(A, k):
-    s = np.linalg.svd(A, compute_uv=False)
-    full = cr.svd(A, k, tol=1e-9, random_state=0)
-    assert np.allclose(full.s, s[:k], rtol=1e-8)
-    return full
-
-
-def low_rank(rng, m=60, n=50, k=6):
-    return (rng.standard_normal((m, k)) * 0.7 ** np.arange(k)) @ rng.standard_normal((k, n))
 
 
 def assert_svd_of(result, A, k, tol=1e-10):

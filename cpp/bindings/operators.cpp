@@ -157,12 +157,12 @@ void apply_normal(const Operator& self, const py::array& x, const py::array& z) 
   py::isinstance<py::array_t<float>>(z) ? multiply_normal<float>(self, x, z) : multiply_normal<double>(self, x, z);
 }
 
-py::object scan(const Operator& self) {
+py::object scan(const Operator& self, bool shifted) {
   using namespace py::literals;
   Scan s;
   {
     const py::gil_scoped_release release;
-    s = self.raw->scan();
+    s = (shifted ? self.core : self.raw)->scan();
   }
   if (!s.known) return py::none();
   const py::object first = s.bad > 0 ? py::object(py::make_tuple(s.bad_row, s.bad_col)) : py::none();
@@ -206,7 +206,7 @@ void register_operators(py::module_& m) {
       .def("apply_adjoint", &apply<true>, "X"_a, "Y"_a)
       .def("apply_normal", &apply_normal, "X"_a, "Z"_a)
       .def("scaled", &scaled, "exponent"_a)
-      .def("scan", &scan)
+      .def("scan", &scan, "shifted"_a = false)
       .def("column_means", &column_means, "weights"_a = py::none());
   py::class_<DenseOp, Operator>(m, "DenseOperator")
       .def(py::init<py::array, py::object, py::object>(), "a"_a, "mean"_a = py::none(), "row_scale"_a = py::none());

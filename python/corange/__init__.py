@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from corange._svd import svd as svd
     from corange._update import downdate_svd as downdate_svd
     from corange._update import update_svd as update_svd
+    from corange._updating import UpdatedSVD as UpdatedSVD
     from corange.estimators import CUR as CUR
     from corange.estimators import NMF as NMF
     from corange.estimators import PCA as PCA
@@ -129,6 +130,7 @@ _HOME = {
     "TwoSidedIDResult": "_results",
     "cur": "_cur",
     "UpdateReport": "_report",
+    "UpdatedSVD": "_updating",
     "downdate_svd": "_update",
     "eigh": "_eigh",
     "estimate_error": "_estimate",

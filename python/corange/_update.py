@@ -7,11 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
+from corange._operators import as_matrix
 from corange._random import RandomState, random_key
 from corange._report import UpdateReport
 from corange._results import SVDResult
-from corange._updating import EvolvingSVD, first_drift
+from corange._updating import EvolvingSVD, UpdatedSVD, first_drift
 from corange._updating._blocks import Block, as_block
+from corange._updating._projection import project_rows
 from corange._validation import check_boolean, check_choice, check_integer, check_optional_integer, shown
 
 __all__ = ["METHODS", "downdate_svd", "update_svd"]
@@ -39,9 +41,10 @@ def update_svd(
     method: str = "auto",
     size: int | None = None,
     rounds: int = 1,
+    data: Any = None,
     random_state: RandomState = None,
     check_finite: bool = True,
-) -> SVDResult:
+) -> UpdatedSVD:
     """Update a truncated SVD when rows or columns are appended to its matrix, or the matrix changes.
 
     Parameters
@@ -68,11 +71,15 @@ def update_svd(
         multiplying out the result. ``"brand"`` takes the exact one a row (or pair) at a time. ``"auto"``
         takes active coordinates of sparse data while they are fewer than n / 2, and for batches larger than
         rank + 32 (at least 128) reduces the rows to `size` directions by one step of subspace iteration from
-        the triplets so far and a random block.
+        the triplets so far and a random block. ``"projection"`` uses the old rows, given as `data`: errors
+        of updates then do not add up. To refit with all data see ``start`` of `corange.svd`.
     size : int, optional
         Directions of the reduced methods; two thirds of the rank by default, at least 16.
     rounds : int, default=1
-        Rounds of the power method of "yamazaki" and "extended-rpi".
+        Rounds of the power method of "yamazaki" and "extended-rpi", and steps of conjugate gradients of
+        "projection".
+    data : matrix of shape (m, n), optional
+        The matrix that `result` belongs to, for "projection": whatever `corange.svd` accepts.
     random_state : None, int, Generator or RandomState, default=None
         For the reduced methods. The same integer always gives the same bits.
     check_finite : bool, default=True
@@ -80,8 +87,9 @@ def update_svd(
 
     Returns
     -------
-    SVDResult
-        Of the changed matrix, with an `UpdateReport`; ``report.drift`` bounds the distance from the true SVD.
+    UpdatedSVD
+        An `SVDResult` of the changed matrix, with an `UpdateReport`, whose ``drift`` bounds the distance from
+        the true SVD. Factors are multiplied out when they are read whole.
 
     Raises
     ------
@@ -100,7 +108,8 @@ def update_svd(
     nonzero columns change. Residuals are isometric to vectors of active coordinates (see the guide), which
     unlike differences of inner products never turn negative. For a active columns, s rows and k triplets an
     exact update costs about 4 a (k + s)**2 + 10 (k + s)**3 flops, and multiplying out the result
-    2 (m + n) k**2.
+    2 (m + n) k**2. The projection [4]_ multiplies k + 4 `size` columns with `data`, and decomposes the k +
+    `size` rows that this leaves of them, with the new ones.
 
     References
     ----------
@@ -110,6 +119,9 @@ def update_svd(
        Algebra and its Applications 415(1). doi:10.1016/j.laa.2005.07.021.
     .. [3] H. Deng, Y. Yang, J. Li, C. Chen, W. Jiang, S. Pu (2024). Fast updating truncated SVD for
        representation learning with sparse matrices. ICLR. arXiv:2401.09703.
+    .. [4] V. Kalantzis, G. Kollias, S. Ubaru, A. Nikolakopoulos, L. Horesh, K. Clarkson (2021). Projection
+       techniques to update the truncated SVD of evolving matrices with applications. ICML.
+       arXiv:2010.06392.
 
     Examples
     --------
@@ -126,7 +138,9 @@ def update_svd(
     kind = _only_one(given)
     state = _state(result, rank, method, size, rounds, random_state)
     check_boolean("check_finite", check_finite)
-    if kind == "rows" and isinstance(rows, SVDResult):
+    if method == "projection" or data is not None:
+        state = _projected(result, data, rows, state, check_finite)
+    elif kind == "rows" and isinstance(rows, SVDResult):
         _check_side("rows", "columns", rows.shape[1], result.shape[1])
         state.merge(_state(rows, None, method, size, rounds, random_state))
     elif kind == "rows":
@@ -143,12 +157,12 @@ def update_svd(
         D, E = _change(result.shape, lowrank, entries, check_finite)
         for first, second in zip(_pieces(D, method), _pieces(E, method), strict=True):
             state.add_product(first, second)
-    return state.result(started=started, task="update_svd")
+    return UpdatedSVD(state, started=started, task="update_svd")
 
 
 def downdate_svd(
     result: SVDResult, *, rows: npt.ArrayLike | None = None, columns: npt.ArrayLike | None = None
-) -> SVDResult:
+) -> UpdatedSVD:
     """Update a truncated SVD when rows or columns are removed from its matrix.
 
     Parameters
@@ -160,8 +174,8 @@ def downdate_svd(
 
     Returns
     -------
-    SVDResult
-        Of the smaller matrix; of lower rank only if a side became smaller than the rank.
+    UpdatedSVD
+        An `SVDResult` of the smaller matrix; of lower rank only if a side became smaller than the rank.
 
     Raises
     ------
@@ -196,7 +210,7 @@ def downdate_svd(
     state = _state(result, None, "auto", None, 1, 0)
     places = _places(kind, rows if kind == "rows" else columns, result.shape[0 if kind == "rows" else 1])
     (state.remove_rows if kind == "rows" else state.remove_columns)(places)
-    return state.result(started=started, task="downdate_svd")
+    return UpdatedSVD(state, started=started, task="downdate_svd")
 
 
 def _only_one(given: dict[str, Any]) -> str:
@@ -216,23 +230,43 @@ def _state(
     if result.mean is not None:
         raise ValueError("result must not be centered: its mean changes with every row.")
     wanted = check_optional_integer("rank", rank, low=1)
-    report = result.report
-    if isinstance(report, UpdateReport):
-        drift, updates = report.drift, report.updates
+    options: dict[str, Any] = {
+        "rank": result.rank if wanted is None else wanted,
+        "method": check_choice("method", method, (*METHODS, "projection")),
+        "size": check_optional_integer("size", size, low=1),
+        "rounds": check_integer("rounds", rounds, low=0),
+        "seed": random_key(random_state),
+    }
+    if isinstance(result, UpdatedSVD):
+        return result._state.fork(**options)
+    if isinstance(result.report, UpdateReport):  # of an update that was saved
+        drift, updates = result.report.drift, result.report.updates
     else:
         drift, updates = first_drift(result), 0
-    state = EvolvingSVD(
-        result.U,
-        result.s,
-        result.Vt.T,
-        rank=result.rank if wanted is None else wanted,
-        method=check_choice("method", method, METHODS),
-        size=check_optional_integer("size", size, low=1),
-        rounds=check_integer("rounds", rounds, low=0),
-        seed=random_key(random_state),
-        drift=drift,
-    )
+    state = EvolvingSVD(result.U, result.s, result.Vt.T, drift=drift, **options)
     state.updates = updates
+    return state
+
+
+def _projected(
+    result: SVDResult, data: Any, rows: Any, state: EvolvingSVD, check_finite: bool
+) -> EvolvingSVD:
+    """Append rows by the method that looks at the old ones too."""
+    if state.method != "projection" or data is None or rows is None or isinstance(rows, SVDResult):
+        raise ValueError(
+            f"data must be given with rows of a matrix and method='projection', and only then, got "
+            f"method={state.method!r}, {shown(data)} as data and {shown(rows)} as rows."
+        )
+    matrix = as_matrix(data, argument_name="data", check_finite=check_finite)
+    block = as_block(rows, "rows", check_finite=check_finite)
+    _check_side("rows", "columns", block.shape[1], result.shape[1])
+    for axis, what in enumerate(("rows", "columns")):
+        _check_side("data", what, matrix.shape[axis], result.shape[axis])
+    size = state.directions()
+    found = project_rows(
+        result, matrix, block, rank=state.rank, size=size, rounds=state.rounds, seed=state.seed
+    )
+    state.replace(found.U, found.s, found.V, found.lost)
     return state
 
 

@@ -59,6 +59,18 @@ TEST("dense: many tiles, in groups") {
   check_operator(DenseOperator<double>(view), exact(view));
 }
 
+TEST("dense: few rows, shared by columns") {
+  std::vector<double> memory;
+  const Shifts shifts(300, 500);
+  for (const int kind : {0, 1})
+    for (const int which : {0, 5, 15}) {
+      const auto view = layout(memory, 300, 500, kind);
+      const DenseOperator<double> op(view, shifts.affine(which));
+      check_operator(op, shifts.apply(which, exact(view), false), shifts.apply(which, exact(view), true), 12);
+      check_threads(op);
+    }
+}
+
 TEST("dense: shifted and scaled in every combination") {
   with_threads(1, [] {
     const Shifts shifts(53, 20);

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from corange._operators import as_operator
+from corange import _core
 from corange._single_pass import basis as orthonormal
-from corange._single_pass import multiply
 
 __all__ = ["ExtendedBasis"]
 
@@ -65,17 +64,23 @@ class ExtendedBasis:
         """Precision of the tall factor."""
         return self._buffer.dtype
 
+    def copy(self) -> "ExtendedBasis":
+        """Copy both factors."""
+        other = ExtendedBasis(self.tall, self.inner)
+        other.flushes, other.condition = self.flushes, self.condition
+        return other
+
     def take(self, rows: Any) -> Doubles:
         """Compute some rows of the product, in double precision: O(k**2) flops each."""
         return product(self.tall[rows].astype(np.float64, copy=False), self.inner)
 
     def whole(self) -> Array:
         """All rows of the product, a new array: O(n k**2) flops."""
-        return multiply(self.tall, self.inner)
+        return product(self.tall, self.inner)
 
     def leading(self, count: int) -> Array:
         """Take the leading columns of the product, a new array: O(n k count) flops."""
-        return multiply(self.tall, np.ascontiguousarray(self.inner[:, :count]))
+        return product(self.tall, self.inner[:, :count])
 
     def flush(self) -> None:
         """Multiply out: the columns stay what they are, `inner` becomes the identity."""
@@ -172,7 +177,9 @@ def product(A: Array, B: Array) -> Array:
         return np.zeros((A.shape[0], B.shape[1]), A.dtype)
     if A.size * B.shape[1] < _ONE_THREAD:
         return np.asarray(A @ B, dtype=A.dtype)
-    return multiply(np.ascontiguousarray(A), B)
+    out = np.empty((A.shape[0], B.shape[1]), A.dtype)
+    _core.DenseOperator(A).apply(np.ascontiguousarray(B, dtype=A.dtype), out)
+    return out
 
 
 def adjoint(A: Array, B: Array) -> Doubles:
@@ -181,5 +188,5 @@ def adjoint(A: Array, B: Array) -> Doubles:
         return np.asarray(A.T @ B, dtype=np.float64)
     out = np.zeros((A.shape[1], B.shape[1]), A.dtype)
     if out.size and A.shape[0]:
-        as_operator(A, check_finite=False).apply_adjoint(np.ascontiguousarray(B, dtype=A.dtype), out)
+        _core.DenseOperator(A).apply_adjoint(np.ascontiguousarray(B, dtype=A.dtype), out)
     return out.astype(np.float64, copy=False)

@@ -77,6 +77,11 @@ class Block:
             squares += self._mean @ self._mean - 2 * (rows @ self._mean)
         return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
+    def energy(self) -> float:
+        """Sum of the squares of all entries."""
+        scan = self.matrix.operator.scan(shifted=True)
+        return float(np.square(self.norms()).sum() if scan is None else scan["norm_fro"] ** 2)
+
     def _norms(self, part: slice) -> npt.NDArray[np.float64]:
         rows = self._rows[part].astype(np.float64, copy=False)
         return np.asarray(np.linalg.norm(rows if self._mean is None else rows - self._mean, axis=1))

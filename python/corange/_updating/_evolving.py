@@ -1,6 +1,6 @@
 """A truncated SVD as a mutable state: append, change, remove, merge."""
 
-import time
+import copy
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,25 @@ class EvolvingSVD:
         self.seconds = 0.0
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the matrix."""
+        return self.left_basis().shape[0], self.right.shape[0]
+
+    def left_basis(self) -> ExtendedBasis:
+        """Left vectors, if they were kept."""
+        if self.left is None:
+            raise ValueError("the left factor was not kept")
+        return self.left
+
+    def fork(self, **options: Any) -> "EvolvingSVD":
+        """Copy, with other options: what happens to one is nothing to the other."""
+        other = copy.copy(self)
+        other.left, other.right, other.s = self.left_basis().copy(), self.right.copy(), self.s.copy()
+        for name, value in options.items():
+            setattr(other, name, value)
+        return other
+
+    @property
     def flushes(self) -> int:
         """Times that a small factor was multiplied out."""
         return self.right.flushes + (0 if self.left is None else self.left.flushes)
@@ -103,7 +122,7 @@ class EvolvingSVD:
 
     def append_columns(self, columns: Block) -> None:
         """Append columns, given as the rows of the transpose."""
-        self._append(columns, self._left(), self.right, "columns")
+        self._append(columns, self.left_basis(), self.right, "columns")
 
     def add_product(self, D: Block, E: Block) -> None:
         """Add ``D' @ E`` with D of shape (p, m) and E of shape (p, n): a piece at a time, or many at once."""
@@ -118,16 +137,16 @@ class EvolvingSVD:
         """Append the rows of a matrix that is known by its SVD."""
         whole = other.right.whole().astype(np.float64, copy=False)
         E = Block(as_matrix(np.ascontiguousarray((whole * other.s).T), check_finite=False))
-        self._append(E, self.right, self.left, "rows", outer=other._left())
+        self._append(E, self.right, self.left, "rows", outer=other.left_basis())
         self.drift = self.drift.joined(other.drift)
 
     def remove_rows(self, places: npt.NDArray[np.int64]) -> None:
         """Remove rows."""
-        self._remove(places, self._left(), self.right)
+        self._remove(places, self.left_basis(), self.right)
 
     def remove_columns(self, places: npt.NDArray[np.int64]) -> None:
         """Remove columns."""
-        self._remove(places, self.right, self._left())
+        self._remove(places, self.right, self.left_basis())
 
     def scale(self, factor: float) -> None:
         """Multiply the matrix with a number, as forgetting does."""
@@ -141,25 +160,13 @@ class EvolvingSVD:
             inner = self.left.orthonormalize() @ inner
         inner = inner @ self.right.orthonormalize().T
         F, self.s, Gt = np.linalg.svd(inner)
+        signs = paired_signs(F, Gt.T)
         if self.left is not None:
-            self.left.rotate(F)
-        self.right.rotate(Gt.T)
+            self.left.rotate(F * signs)
+        self.right.rotate(Gt.T * signs)
         self.since_refresh = 0
 
     # ---- what can be asked
-
-    def result(self, rank: int | None = None, *, started: float | None = None, task: str = "") -> SVDResult:
-        """Multiply out the factors: O((m + n) k**2) flops."""
-        rank = self.rank if rank is None else rank
-        U, V = self._left().whole(), self.right.whole()
-        rank = min(rank, U.shape[0], V.shape[0])
-        s = np.zeros(rank)
-        s[: self.s.size] = self.s[:rank]
-        U, V = (_with_columns(X, rank) for X in (U, V))
-        signs = paired_signs(U, V)
-        seconds = 0.0 if started is None else time.perf_counter() - started
-        report = self.report(s, U.shape[0], seconds, task)
-        return SVDResult(U * signs, s.astype(V.dtype), (V * signs).T, report=report)
 
     def report(self, s: Doubles, m: int, seconds: float, task: str) -> UpdateReport:
         """Tell of the singular values that are used, and of m rows."""
@@ -199,11 +206,6 @@ class EvolvingSVD:
 
     # ---- how it is done
 
-    def _left(self) -> ExtendedBasis:
-        if self.left is None:
-            raise ValueError("the left factor was not kept")
-        return self.left
-
     def _append(
         self,
         rows: Block,
@@ -229,7 +231,7 @@ class EvolvingSVD:
     def _add(self, D: Block, E: Block) -> None:
         """Add a product of low rank: ``M = diag(S, 0) + [U'D; R_D] [V'E; R_E]'``."""
         k = self.s.size
-        sides = [self._directions(D, self._left(), "exact"), self._directions(E, self.right, "exact")]
+        sides = [self._directions(D, self.left_basis(), "exact"), self._directions(E, self.right, "exact")]
         blocks = [np.vstack([residual.coordinates, found.R]) for residual, found in sides]
         M = product(blocks[0], blocks[1].T)
         M[np.arange(k), np.arange(k)] += self.s
@@ -240,16 +242,27 @@ class EvolvingSVD:
 
     def _add_whole(self, D: Block, E: Block) -> None:
         """Decompose ``U diag(S) V' + D'E`` anew, from the triplets so far: many pieces would cost more."""
-        changed = ChangedMatrix(self._left(), self.s, self.right, D, E)
+        changed = ChangedMatrix(self.left_basis(), self.s, self.right, D, E)
         norm = changed.norm()
         found = changed.decomposed(self.rank, (self.seed + self.updates) % 2**64)
         values = found.s.astype(np.float64)
         keep = max(1, int((values > max(changed.shape) * _EPS * values[0]).sum()))
-        self._left().become(found.U[:, :keep])
+        self.left_basis().become(found.U[:, :keep])
         self.right.become(found.Vt[:keep].T)
         self.s = values[:keep]
         lost = float(np.sqrt(max(norm**2 - float(np.square(self.s).sum()), 0.0)))
         self.drift = self.drift.after(lost, min(lost, float(values[-1])), "mixed")
+        self._count()
+
+    def directions(self) -> int:
+        """Directions of the reduced methods."""
+        return max(2 * self.rank // 3, 16) if self.size is None else self.size
+
+    def replace(self, U: Array, s: Array, V: Array, lost: float) -> None:
+        """Take another SVD, found with all data at hand, which leaves so much of them."""
+        self.left, self.right = ExtendedBasis(U), ExtendedBasis(V)
+        self.s = np.array(s, dtype=np.float64)
+        self.drift = Drift().after(lost, lost, "")
         self._count()
 
     def _few(self) -> int:
@@ -289,7 +302,7 @@ class EvolvingSVD:
 
     def _reduce(self, residual: Residual, reduction: str) -> Directions:
         s = min(residual.shape)
-        size = min(s, max(2 * self.rank // 3, 16) if self.size is None else self.size)
+        size = min(s, self.directions())
         if reduction == "exact":
             return all_directions(residual)
         if reduction == "lanczos":
@@ -309,7 +322,9 @@ class EvolvingSVD:
         spectral = float(np.hypot(lost, cut[0] if cut.size else 0.0))
         whole = float(np.hypot(lost, frobenius_norm(cut)))
         self.drift = self.drift.after(whole, spectral, direction)
-        return F[:, :keep], Gt[:keep].T
+        F, G = F[:, :keep], Gt[:keep].T
+        signs = paired_signs(F, G)  # former triplets keep theirs
+        return F * signs, G * signs
 
     def _remove(self, places: npt.NDArray[np.int64], along: ExtendedBasis, across: ExtendedBasis) -> None:
         """Remove rows of one basis; what is left of it is made orthonormal again.
@@ -364,15 +379,3 @@ def _small_svd(M: Doubles, rank: int) -> tuple[Doubles, Doubles, Doubles]:
             return F, values, G.T
     F, values, Gt = np.linalg.svd(M, full_matrices=False)
     return F, values, Gt
-
-
-def _with_columns(X: Array, wanted: int) -> Array:
-    """Take the first columns, or add orthonormal ones to a matrix of lower rank."""
-    if X.shape[1] >= wanted:
-        return np.ascontiguousarray(X[:, :wanted])
-    columns = np.zeros((X.shape[0], wanted), X.dtype)
-    columns[:, : X.shape[1]] = X
-    filled = np.empty_like(columns)
-    _core.orthonormalize(columns, filled)
-    filled[:, : X.shape[1]] = X
-    return filled

@@ -65,6 +65,10 @@ class ActiveResidual:
         norms: Doubles = np.sqrt(squares.ravel())
         return norms
 
+    def energy(self) -> float:
+        """Sum of the squares of E."""
+        return float(np.square(self._rows.data).sum())
+
     def apply(self, P: Doubles) -> Doubles:
         """Multiply the residuals, as columns, with a block."""
         inner = adjoint(self._images, P)
@@ -84,6 +88,10 @@ class ActiveResidual:
         inner = adjoint(self._root, bottom) - adjoint(self._known, top)
         result: Doubles = self._image(top) + product(self._images, inner)
         return result
+
+    def coefficients(self, Q: Doubles) -> Doubles:
+        """Coefficients of the residuals along orthonormal directions."""
+        return self.apply_adjoint(Q).T
 
     def clean(self, Q: Doubles) -> Doubles:
         """Project out the basis once more; here the coordinates are orthogonal to it by construction."""
@@ -146,21 +154,32 @@ class DenseResidual:
         """Norms of the rows of E."""
         return self._block.norms()
 
+    def energy(self) -> float:
+        """Sum of the squares of E."""
+        return self._block.energy()
+
     def apply(self, P: Doubles) -> Doubles:
         """Multiply the residuals, as columns, with a block."""
         out = np.empty((self.shape[0], P.shape[1]), self._rows.dtype)
         self._rows.operator.apply_adjoint(np.ascontiguousarray(P, dtype=self._rows.dtype), out)
-        result: Doubles = out - product(self._V, adjoint(self._images, P))
+        result: Doubles = out.astype(np.float64, copy=False)
+        result -= product(self._V, adjoint(self._images, P))
         return result
 
     def apply_adjoint(self, Y: Doubles) -> Doubles:
         """Multiply the transpose of the residuals with a block."""
-        result: Doubles = self._image(Y) - product(self._images, adjoint(self._V, Y))
+        result = self._image(Y)
+        result -= product(self._images, adjoint(self._V, Y))
         return result
+
+    def coefficients(self, Q: Doubles) -> Doubles:
+        """Coefficients of the residuals along directions that `clean` returned: ``Q'V`` is zero."""
+        return self._image(Q).T
 
     def clean(self, Q: Doubles) -> Doubles:
         """Project out the basis once more, and orthonormalize again."""
-        return orthonormal(Q - product(self._V, adjoint(self._V, Q)))
+        inside = product(self._V, adjoint(self._V, Q))
+        return orthonormal(np.subtract(Q, inside, out=inside))
 
     def is_safe(self, Q: Doubles) -> bool:
         """Whether orthonormal directions stay orthonormal when they join the basis."""
@@ -168,7 +187,9 @@ class DenseResidual:
 
     def join(self, Q: Doubles, old: Doubles, new: Doubles) -> None:
         """Let the basis become ``V @ old + Q @ new``."""
-        self.basis.become(product(self._V, old) + product(Q, new))
+        columns = product(self._V, old)
+        columns += product(Q, new)
+        self.basis.become(columns)
 
     def _image(self, X: Doubles) -> Doubles:
         out = np.empty((self._rows.shape[0], X.shape[1]), self._rows.dtype)

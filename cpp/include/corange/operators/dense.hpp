@@ -4,7 +4,8 @@
 // stride, no shift) is copied into a buffer of that size: conversion, centering and transposition cost one pass in cache.
 // apply_normal reads each tile once from memory: T = A_t X, then Z += A_t' T.
 // Cost: 2 m n b flops a product; working memory: one tile a thread and, for A' products, up to 32 partial results n x b,
-// which are summed in a fixed order.
+// which are summed in a fixed order. Matrices of fewer than 2048 rows are shared by columns instead: rows of A' have no sums in
+// common.
 #pragma once
 
 #include "corange/operators/linear_operator.hpp"
@@ -88,6 +89,7 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
 
   template <class T>
   void adjoint(BlockView<const T> x, BlockView<T> z) const {
+    if (few_rows()) return adjoint_by_columns(x, z);
     sum_over_tiles<T>(z, [&](StridedView<T> tile, Index row, BlockView<T> sum) {
       panel_product<T>(adjoint_of(tile), x.middle_rows(row, tile.rows), sum, Store::add);
     });
@@ -95,6 +97,7 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
 
   template <class T>
   void normal(BlockView<const T> x, BlockView<T> z, BlockView<T> y) const {
+    if (few_rows()) return product<T>(x, y), adjoint_by_columns<T>(y, z);
     sum_over_tiles<T>(z, [&](StridedView<T> tile, Index row, BlockView<T> sum) {
       const BlockView<T> yt = y.middle_rows(row, tile.rows);
       panel_product<T>(tile, x, yt, Store::set);
@@ -108,6 +111,30 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
   Tiling row_tiles() const {
     const Index rows = (1 << 20) / (static_cast<Index>(sizeof(T)) * std::max<Index>(a_.cols, 1));
     return {a_.rows, std::clamp<Index>(rows / 12 * 12, 24, 240)};
+  }
+
+  /// Whether the rows make no more than one group for one thread.
+  bool few_rows() const { return a_.rows > 0 && a_.rows < 2 * kGroupRows; }
+
+  template <class T>
+  void adjoint_by_columns(BlockView<const T> x, BlockView<T> z) const {
+    const Tiling strips = tiling(a_.cols, 32, 96);
+    parallel_for(strips.count(), a_.rows * a_.cols * x.cols, [&](Index s) {
+      const DenseOperator strip = columns(strips.begin(s), strips.size(s));
+      const BlockView<T> zs = z.middle_rows(strips.begin(s), strips.size(s));
+      const Tiling tiles = strip.template row_tiles<T>();
+      Block<T> buffer;
+      for (Index t = 0; t < tiles.count(); ++t) {
+        const Index row = tiles.begin(t), count = tiles.size(t);
+        panel_product<T>(adjoint_of(strip.template tile<T>(row, count, buffer)), x.middle_rows(row, count), zs,
+                         t == 0 ? Store::set : Store::add);
+      }
+    });
+  }
+
+  DenseOperator columns(Index start, Index count) const {
+    const StridedView<S> part{a_.data + start * a_.col_stride, a_.rows, count, a_.row_stride, a_.col_stride};
+    return DenseOperator(part, affine_.transposed().middle_rows(start).transposed(), scale_);
   }
 
   /// Entries are looked at after they are shifted, as products see them.
@@ -167,7 +194,7 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
   template <class T, class Step>
   void sum_over_tiles(BlockView<T> z, const Step& step) const {
     const Tiling tiles = row_tiles<T>();
-    const Tiling groups = tiling(tiles.count(), std::clamp<Index>(a_.rows / 1024, 1, 32), 1);
+    const Tiling groups = tiling(tiles.count(), std::clamp<Index>(a_.rows / kGroupRows, 1, 32), 1);
     std::vector<Block<T>> sums(static_cast<std::size_t>(groups.count()));
     parallel_for(groups.count(), a_.rows * a_.cols * z.cols, [&](Index g) {
       Block<T> sum(z.rows, z.cols), buffer;
@@ -192,6 +219,8 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
         }
     });
   }
+
+  static constexpr Index kGroupRows = 1024;
 
   StridedView<S> a_;
   Affine affine_;
