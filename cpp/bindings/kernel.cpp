@@ -1,6 +1,8 @@
 // Blocks of kernel matrices, and steps of their partial Cholesky factorizations.
 #include "corange/kernel/cholesky_step.hpp"
+#include "corange/kernel/kmeans.hpp"
 #include "corange/kernel/pairwise.hpp"
+#include "corange/kernel/pivoted_cholesky.hpp"
 
 #include "operator.hpp"
 
@@ -64,6 +66,19 @@ void kernel_features_of(const std::string& kind, double gamma, double coef0, dou
 }
 
 template <class T>
+void means_of(const py::array& x, const py::array& centers, Index steps) {
+  const StridedView<T> points = view_of<T>(x, "X");
+  T* moved = writable<T>(centers, centers.shape(0), points.cols, "centers");
+  const py::gil_scoped_release release;
+  move_to_means<T>(points, moved, centers.shape(0), steps);
+}
+
+void move_to_means_of(const py::array& x, const py::array& centers, Index steps) {
+  if (centers.ndim() != 2 || centers.shape(0) == 0) throw py::value_error("centers must be a matrix with rows");
+  py::isinstance<py::array_t<float>>(x) ? means_of<float>(x, centers, steps) : means_of<double>(x, centers, steps);
+}
+
+template <class T>
 double step_of(const py::array& columns, const py::array& pivots, const py::array& triangle, const py::array& factor,
                const py::array& diagonal, const py::array& floors) {
   const StridedView<T> g = view_of<T>(columns, "columns"), p = view_of<T>(pivots, "pivots");
@@ -89,6 +104,38 @@ double cholesky_step_of(const py::array& columns, const py::array& pivots, const
   return run(columns, pivots, triangle, factor, diagonal, floors);
 }
 
+StridedView<double> square(const py::array& a, const char* name) {
+  const StridedView<double> view = view_of<double>(a, name);
+  if (view.rows != view.cols) throw py::value_error(std::string(name) + " must be square");
+  return view;
+}
+
+/// L with the rows of the pivots first, and the order of all rows.
+py::tuple pivoted_cholesky_of(const py::array& block, double tol) {
+  const StridedView<double> a = square(block, "block");
+  PivotedCholesky found;
+  {
+    const py::gil_scoped_release release;
+    found = pivoted_cholesky(a, tol);
+  }
+  const auto rank = static_cast<Index>(found.order.size());
+  found.order.insert(found.order.end(), found.others.begin(), found.others.end());
+  py::array_t<double> l({a.rows, rank});
+  if (rank > 0)
+    for (Index i = 0; i < a.rows; ++i)
+      std::copy_n(found.l.view().row(found.order[static_cast<std::size_t>(i)]), rank, l.mutable_data(i, 0));
+  return py::make_tuple(l, py::array_t<Index>(static_cast<py::ssize_t>(a.rows), found.order.data()));
+}
+
+py::array_t<double> inverse_triangle_of(const py::array& triangle) {
+  const StridedView<double> l = square(triangle, "L");
+  py::array_t<double> out({l.rows, l.rows});
+  const py::gil_scoped_release release;
+  const Block<double> inverse = inverse_triangle(l);
+  copy_block(inverse.view(), BlockView<double>{out.mutable_data(), l.rows, l.rows, l.rows});
+  return out;
+}
+
 /// block -= part part', both float64.
 void subtract_outer_of(const py::array& part, const py::array& block) {
   const StridedView<double> left = view_of<double>(part, "part");
@@ -105,6 +152,9 @@ void register_kernel(py::module_& m) {
   using namespace py::literals;
   m.def("kernel_block", &kernel_block_of, "kind"_a, "gamma"_a, "coef0"_a, "degree"_a, "X"_a, "Y"_a, "out"_a);
   m.def("kernel_features", &kernel_features_of, "kind"_a, "gamma"_a, "coef0"_a, "degree"_a, "X"_a, "Y"_a, "M"_a, "out"_a);
+  m.def("move_to_means", &move_to_means_of, "X"_a, "centers"_a, "steps"_a);
+  m.def("pivoted_cholesky", &pivoted_cholesky_of, "block"_a, "tol"_a);
+  m.def("inverse_triangle", &inverse_triangle_of, "L"_a);
   m.def("subtract_outer", &subtract_outer_of, "part"_a, "block"_a);
   m.def("cholesky_step", &cholesky_step_of, "columns"_a, "pivots"_a, "triangle"_a, "factor"_a, "diagonal"_a, "floors"_a);
 }

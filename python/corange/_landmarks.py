@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 
 from corange import _core
 from corange._entries import Entries
@@ -15,6 +14,7 @@ __all__ = [
     "PartialCholesky",
     "cholesky_at",
     "leverage_landmarks",
+    "pivoted_cholesky",
     "random_pivots",
     "uniform_landmarks",
 ]
@@ -175,15 +175,25 @@ def cholesky_at(entries: Entries, landmarks: Array) -> PartialCholesky:
     state = PartialCholesky(entries, max(1, landmarks.size))
     if not landmarks.size:
         return state
-    block = entries.block(landmarks, landmarks).astype(np.float64)
-    floor = (
-        _NOISE * float(np.finfo(entries.dtype).eps) * np.sqrt(landmarks.size) * float(np.diag(block).max())
-    )
-    if floor <= 0.0:
-        return state
-    factor, order, rank, _ = scipy.linalg.lapack.dpstrf(block, tol=floor, lower=1)
-    state.add(landmarks[order[:rank] - 1], np.tril(factor[:rank, :rank]))
+    L, order = pivoted_cholesky(entries.block(landmarks, landmarks), entries.dtype)
+    if order.size:
+        state.add(landmarks[order], L)
     return state
+
+
+def pivoted_cholesky(block: Array, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Cholesky factor of a kernel between points, its rows in order, without dependent ones."""
+    exact = block.astype(np.float64, copy=False)
+    diagonal, eps = np.diag(exact), float(np.finfo(dtype).eps)
+    L, order = _core.pivoted_cholesky(exact, _NOISE * eps * np.sqrt(len(exact)) * max(diagonal.max(), 0.0))
+    rank = L.shape[1]
+    left = diagonal[order[rank:]] - (L[rank:] ** 2).sum(axis=1)
+    if (left < -np.sqrt(eps) * np.abs(diagonal).max()).any():
+        raise np.linalg.LinAlgError(
+            "K must be positive semidefinite, but the diagonal of what is left beside "
+            f"{rank} of its columns has negative entries; use corange.eigh."
+        )
+    return L[:rank], order[:rank]
 
 
 def uniform_landmarks(n: int, count: int, seed: int) -> Array:

@@ -3,6 +3,7 @@
 
 #include "corange/core/philox.hpp"
 #include "corange/kernel/cholesky_step.hpp"
+#include "corange/kernel/kmeans.hpp"
 
 #include "check.hpp"
 #include "matrices.hpp"
@@ -93,9 +94,13 @@ void check_steps() {
 }
 
 template <class T>
-void check_features() {
-  const Index m = 301, n = 37, d = 5, w = 19;
-  const auto x = random_block<T>(m, d, 1), y = random_block<T>(n, d, 2), mixing = random_block<T>(n, w, 3);
+void check_features(bool triangular) {
+  const Index m = 301, n = 83, d = 5, w = triangular ? n : 19;
+  const auto x = random_block<T>(m, d, 1), y = random_block<T>(n, d, 2);
+  auto mixing = random_block<T>(n, w, 3);
+  if (triangular)
+    for (Index p = 0; p < n; ++p)
+      for (Index j = 0; j < p; ++j) mixing(p, j) = 0;
   for (const KernelKind kind : {KernelKind::linear, KernelKind::polynomial, KernelKind::rbf, KernelKind::laplacian}) {
     const KernelSpec spec{kind, 0.3, 0.5, 2};
     std::vector<T> values(static_cast<std::size_t>(m * n)), features(static_cast<std::size_t>(m * w));
@@ -113,6 +118,70 @@ void check_features() {
         CHECK_CLOSE(features[static_cast<std::size_t>(i * w + j)], sum,
                     n * size * static_cast<long double>(std::numeric_limits<T>::epsilon()));
       }
+  }
+}
+
+/// K = L L' at the pivots and to the tolerance beside them, for a kernel of rank 7; L L^-1 = I.
+void check_pivoted_cholesky() {
+  const Index n = 45, rank = 7;
+  const auto points = random_block<double>(n, rank, 1);
+  const Block<double> columns = points_as_columns(strided(points.view()));
+  Block<double> kernel(n, n);
+  panel_product<double>(strided(points.view()), columns.view(), kernel.view(), Store::set);
+  const PivotedCholesky found = pivoted_cholesky(strided(kernel.view()), 1e-10);
+  CHECK(static_cast<Index>(found.order.size()) == rank);
+  CHECK(static_cast<Index>(found.others.size()) == n - rank);
+  for (Index i = 0; i < n; ++i)
+    for (Index j = 0; j < n; ++j) {
+      double entry = 0;
+      for (Index p = 0; p < rank; ++p) entry += found.l(i, p) * found.l(j, p);
+      CHECK_CLOSE(entry, kernel(i, j), 1e-11);
+    }
+  Block<double> triangle(rank, rank);
+  for (Index i = 0; i < rank; ++i)
+    for (Index p = 0; p < rank; ++p) {
+      triangle(i, p) = found.l(found.order[static_cast<std::size_t>(i)], p);
+      if (p > i) CHECK(triangle(i, p) == 0);
+      if (p > 0 && p == i) CHECK(triangle(i, i) <= triangle(i - 1, i - 1));
+    }
+  const Block<double> inverse = inverse_triangle(strided(triangle.view()));
+  for (Index i = 0; i < rank; ++i)
+    for (Index j = 0; j < rank; ++j) {
+      double entry = 0;
+      for (Index p = 0; p < rank; ++p) entry += triangle(i, p) * inverse(p, j);
+      CHECK_CLOSE(entry, i == j ? 1.0 : 0.0, 1e-13);
+    }
+}
+
+/// Centers are the means of the points that are nearest to what they were before the step; one without any stays.
+template <class T>
+void check_means() {
+  const Index m = 500, d = 3, count = 9;
+  const auto x = random_block<T>(m, d, 1);
+  std::vector<T> centers(static_cast<std::size_t>(count * d), T(1000));
+  for (Index c = 0; c + 1 < count; ++c) std::copy_n(x.view().row(c), d, centers.data() + c * d);
+  const std::vector<T> before = centers;
+  move_to_means<T>(strided(x.view()), centers.data(), count, 1);
+  std::vector<long double> sums(static_cast<std::size_t>(count * (d + 1)), 0);
+  for (Index i = 0; i < m; ++i) {
+    Index best = 0;
+    long double least = std::numeric_limits<long double>::infinity();
+    for (Index c = 0; c < count; ++c) {
+      long double distance = 0;
+      for (Index p = 0; p < d; ++p)
+        distance += std::pow(static_cast<long double>(x(i, p)) - before[static_cast<std::size_t>(c * d + p)], 2);
+      if (distance < least) least = distance, best = c;
+    }
+    for (Index p = 0; p < d; ++p) sums[static_cast<std::size_t>(best * (d + 1) + p)] += x(i, p);
+    sums[static_cast<std::size_t>(best * (d + 1) + d)] += 1;
+  }
+  for (Index c = 0; c < count; ++c) {
+    const long double size = sums[static_cast<std::size_t>(c * (d + 1) + d)];
+    CHECK((size == 0) == (c + 1 == count));
+    for (Index p = 0; p < d; ++p) {
+      const long double expected = size == 0 ? 1000 : sums[static_cast<std::size_t>(c * (d + 1) + p)] / size;
+      CHECK_CLOSE(centers[static_cast<std::size_t>(c * d + p)], expected, 4 * std::numeric_limits<T>::epsilon() * 1000);
+    }
   }
 }
 
@@ -144,6 +213,15 @@ TEST("cholesky_step: a negative diagonal is told of") {
 }
 
 TEST("kernel_features: the kernel times a matrix") {
-  check_features<float>();
-  check_features<double>();
+  check_features<float>(false);
+  check_features<float>(true);
+  check_features<double>(false);
+  check_features<double>(true);
+}
+
+TEST("pivoted_cholesky: factors at the rank, and the inverse of the triangle") { check_pivoted_cholesky(); }
+
+TEST("move_to_means: the definition of a step of Lloyd's algorithm") {
+  check_means<float>();
+  check_means<double>();
 }

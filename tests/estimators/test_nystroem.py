@@ -84,6 +84,67 @@ def test_features_found_with_the_landmarks_are_those_of_transform(images, landma
     assert np.abs(features - again).max() <= (1e-10 if dtype == np.float64 else 1e-3) * np.abs(again).max()
 
 
+def trace_error(features):
+    return 1.0 - (features.astype(np.float64) ** 2).sum() / len(features)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_means_reproduce_their_kernel_and_miss_less_than_points_do(dtype):
+    X = np.random.default_rng(0).standard_normal((4000, 6)).astype(dtype)
+    options = {"gamma": 0.08, "n_components": 120, "random_state": 0}
+    model = cr.Nystroem(landmarks="kmeans", **options)
+    features = model.fit_transform(X)
+    assert features.dtype == model.components_.dtype == model.normalization_.dtype == dtype
+    assert not hasattr(model, "component_indices_")
+    means = model.components_.astype(np.float64)
+    at_means = model.transform(model.components_).astype(np.float64)
+    K = pairwise_kernels(means, metric="rbf", gamma=0.08)
+    assert np.abs(at_means @ at_means.T - K).max() < (1e-10 if dtype == np.float64 else 1e-3)
+    points = cr.Nystroem(**options).fit(X)
+    assert trace_error(features) < 0.85 * trace_error(points.transform(X))
+    with threadpool_limits(1, user_api="openmp"):
+        assert np.array_equal(model.fit_transform(X), features)
+    assert not hasattr(points.set_params(landmarks="kmeans").fit(X), "component_indices_")
+
+
+@pytest.mark.parametrize("kernel", ["laplacian", "cosine", "linear"])
+def test_means_serve_any_kernel_of_dense_points(images, kernel):
+    model = cr.Nystroem(kernel, n_components=80, landmarks="kmeans", random_state=0)
+    features = model.fit_transform(images)
+    means = model.components_
+    to_means = pairwise_kernels(images, means, metric=kernel)
+    assert np.allclose(features @ model.transform(means).T, to_means, atol=1e-8 * np.abs(to_means).max())
+    K = pairwise_kernels(images, metric=kernel)
+    assert np.linalg.eigvalsh(K - features @ features.T)[0] > -1e-8 * np.abs(K).max()
+
+
+def test_means_of_equal_points_count_once():
+    X = np.repeat(np.arange(5.0), 20)[:, np.newaxis]
+    model = cr.Nystroem(n_components=30, gamma=1.0, landmarks="kmeans", random_state=0)
+    features = model.fit_transform(X)
+    assert model.components_.shape == (5, 1)
+    assert np.allclose(features @ features.T, pairwise_kernels(X, metric="rbf", gamma=1.0))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "X", "error", "message"),
+    [
+        ({}, scipy.sparse.eye_array(9).tocsr(), ValueError, "landmarks='kmeans' needs dense points"),
+        ({"kernel": "precomputed"}, np.eye(9), ValueError, "means of, got a precomputed"),
+        ({"kernel": "linear"}, np.zeros((9, 2)), np.linalg.LinAlgError, "the landmarks is zero"),
+        (
+            {"kernel": "sigmoid", "gamma": 0.1, "coef0": -1.0},
+            np.arange(18.0).reshape(9, 2),
+            np.linalg.LinAlgError,
+            "K must be positive semidefinite",
+        ),
+    ],
+)
+def test_means_need_points_and_a_kernel_that_is_one(parameters, X, error, message):
+    with pytest.raises(error, match=message):
+        cr.Nystroem(n_components=5, landmarks="kmeans", **parameters).fit(X)
+
+
 def test_trace_error_is_that_of_the_kernel_matrix(images):
     model = cr.Nystroem(gamma=0.002, n_components=50, landmarks="rpcholesky", random_state=1)
     features = model.fit_transform(images)

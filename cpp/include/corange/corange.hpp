@@ -31,7 +31,9 @@
 
 #include "corange/eigh/eigh.hpp"
 #include "corange/kernel/cholesky_step.hpp"
+#include "corange/kernel/kmeans.hpp"
 #include "corange/kernel/pairwise.hpp"
+#include "corange/kernel/pivoted_cholesky.hpp"
 #include "corange/lstsq/lstsq.hpp"
 #include "corange/nmf/frobenius.hpp"
 #include "corange/nmf/starts.hpp"

@@ -5,7 +5,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 import scipy.sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.metrics.pairwise import KERNEL_PARAMS, PAIRWISE_KERNEL_FUNCTIONS, pairwise_kernels
@@ -28,6 +27,7 @@ from corange._validation import (
     shown,
 )
 from corange.estimators._linalg import product
+from corange.estimators._nystroem_parts import canonical, inverse_factor, inverse_root, mean_points
 
 __all__ = ["Nystroem"]
 
@@ -52,29 +52,32 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     kernel_params : dict, optional
         More of them, also for a function.
     n_components : int, default=100
-        Number of landmarks and of features. Fewer are made where "rpcholesky" or "leverage" find that the
-        kernel matrix has a lower numerical rank, and as many as there are `landmarks` given as an array.
+        Number of landmarks and of features. Fewer are made where "rpcholesky", "leverage" or "kmeans" find
+        that the kernel matrix has a lower numerical rank, and as many as there are `landmarks` given as an
+        array.
     random_state : int, RandomState, Generator or None, default=None
         The same integer always gives the same bits, on any number of threads.
     n_jobs : int, optional
         For kernels that scikit-learn evaluates.
-    landmarks : {"uniform", "rpcholesky", "leverage"} or array, default="uniform"
+    landmarks : {"uniform", "kmeans", "rpcholesky", "leverage"} or array, default="uniform"
         "uniform" draws the same training points as scikit-learn with the same seed. "rpcholesky", randomly
         pivoted Cholesky, needs far fewer landmarks for the same error when points form clusters or have
         outliers; its n * n_components**2 flops in `fit` are all that `fit_transform` takes. "leverage" draws
-        by approximate ridge leverage scores. One-dimensional integers are positions of training points; a
-        matrix holds the landmarks themselves, one a row.
+        by approximate ridge leverage scores. "kmeans" makes landmarks that are no training points: means of
+        clusters, by a few steps of Lloyd's algorithm on a sample [1]_; it suits kernels of distances, where
+        points have no structure too, and takes dense points. One-dimensional integers are positions of
+        training points; a matrix holds the landmarks themselves, one a row.
 
     Attributes
     ----------
     components_ : ndarray or sparse matrix of shape (n_components, n_features)
         The landmarks; rows of X for a precomputed kernel.
     component_indices_ : ndarray of shape (n_components,)
-        Their positions among the training points; not set when they are given as points.
+        Their positions among the training points; not set when they are given as points or means.
     normalization_ : ndarray of shape (n_components, n_components)
         Inverse square root of the kernel matrix of the landmarks; its eigenvalues that are rounding count as
-        zero. After "rpcholesky" and "leverage" the inverse of its Cholesky factor: other features with the
-        same inner products, which `fit_transform` has found with the landmarks.
+        zero. After "rpcholesky", "leverage" and "kmeans" the inverse of its Cholesky factor: other features
+        with the same inner products, for half the work.
     trace_error_ : float
         After "rpcholesky": trace of the kernel matrix minus that of its approximation, relative to the
         former. It is exact. nan otherwise.
@@ -96,8 +99,13 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     -----
     The inner products of the features approximate the kernel: ``transform(X) @ transform(Y).T`` is
     ``K(X, S) K(S, S)^+ K(S, Y)``. `transform` evaluates n * n_components entries of the kernel and takes
-    2 * n * n_components**2 flops; nothing of that size is stored but the result. Sources: see
-    `corange.nystrom`.
+    2 * n * n_components**2 flops, half of them with the inverse of a Cholesky factor; nothing of
+    that size is stored but the result. Sources: see `corange.nystrom`.
+
+    References
+    ----------
+    .. [1] K. Zhang, I. Tsang, J. Kwok (2008). Improved Nystrom low-rank approximation and error analysis.
+       ICML. doi:10.1145/1390156.1390311.
 
     Examples
     --------
@@ -194,6 +202,10 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         if self.kernel == "precomputed" and X.shape[0] != X.shape[1]:
             raise ValueError(f"X must be square for a precomputed kernel, got shape {X.shape}.")
         self.trace_error_ = np.nan
+        self.__dict__.pop("component_indices_", None)
+        if isinstance(self.landmarks, str) and self.landmarks == "kmeans":
+            self._fit_means(X, parameters)
+            return None
         places, found = self._places(X, parameters)
         if places is None:
             self.components_ = self._given_points(X)
@@ -202,7 +214,7 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         dtype = working_dtype(X.dtype, "X")
         if found is not None and places is not None:
             triangle = np.tril(found.F[places, : found.count]).astype(np.float64)
-            inverse = scipy.linalg.solve_triangular(triangle, np.eye(found.count), lower=True)
+            inverse = _core.inverse_triangle(triangle)
             self.normalization_ = inverse.astype(found.F.dtype if callable(self.kernel) else dtype)
             return found
         if self.kernel == "precomputed" and places is not None:
@@ -211,8 +223,18 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             # In double, so that small eigenvalues of the kernel between landmarks are more than rounding.
             points = self.components_ if callable(self.kernel) else self.components_.astype(np.float64)
             block = self._values(points, points, parameters)
-        self.normalization_ = _inverse_root(np.asarray(block), dtype)
+        self.normalization_ = inverse_root(np.asarray(block), dtype)
         return None
+
+    def _fit_means(self, X: Any, parameters: dict[str, Any]) -> None:
+        if self.kernel == "precomputed" or scipy.sparse.issparse(X):
+            what = "sparse points" if self.kernel != "precomputed" else "a precomputed kernel"
+            raise ValueError(f"landmarks='kmeans' needs dense points to take means of, got {what}.")
+        points = mean_points(X, self._drawn(X.shape[0]), self._size(X.shape[0]))
+        exact = points.astype(np.float64)
+        block = self._values(exact, exact, parameters)
+        self.normalization_, kept = inverse_factor(block, points.dtype)
+        self.components_ = points[kept]
 
     def transform(self, X: Any) -> Array:
         """Map points to features.
@@ -296,23 +318,33 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             if np.ndim(self.landmarks) == 2 or scipy.sparse.issparse(self.landmarks):
                 return None, None
             return check_indices("landmarks", self.landmarks, n), None
-        how = check_choice("landmarks", self.landmarks, LANDMARKS)
-        size = min(self.n_components, n)
-        if size < self.n_components:
-            warnings.warn(
-                f"n_components={self.n_components} is more than n_samples={n}; {n} are used.", stacklevel=4
-            )
-        # As in scikit-learn None is NumPy's global generator, so that numpy.random.seed has its effect.
-        state = check_random_state(None) if self.random_state is None else self.random_state
+        how = check_choice("landmarks", self.landmarks, (*LANDMARKS, "kmeans"))
+        size = self._size(n)
         if how == "uniform":
-            draw = state if isinstance(state, np.random.Generator) else check_random_state(state)
-            return np.asarray(draw.permutation(n)[:size], dtype=np.int64), None
-        found = factor(self._entries(X, parameters), how, size, random_key(state))
+            return self._drawn(n)[:size].astype(np.int64), None
+        found = factor(self._entries(X, parameters), how, size, random_key(self._state()))
         if not found.count:
             raise np.linalg.LinAlgError("the kernel matrix of X is zero: there are no landmarks to choose.")
         if how == "rpcholesky":
             self.trace_error_ = found.error
         return np.array(found.pivots, dtype=np.int64), found
+
+    def _size(self, n: int) -> int:
+        if self.n_components > n:
+            warnings.warn(
+                f"n_components={self.n_components} is more than n_samples={n}; {n} are used.", stacklevel=5
+            )
+        return min(self.n_components, n)
+
+    def _state(self) -> Any:
+        # As in scikit-learn None is NumPy's global generator, so that numpy.random.seed has its effect.
+        return check_random_state(None) if self.random_state is None else self.random_state
+
+    def _drawn(self, n: int) -> Array:
+        """All points in the order that scikit-learn draws them in."""
+        state = self._state()
+        draw = state if isinstance(state, np.random.Generator) else check_random_state(state)
+        return np.asarray(draw.permutation(n))
 
     def _entries(self, X: Any, parameters: dict[str, Any]) -> Entries:
         """Make the kernel matrix of the training points something whose entries can be looked at."""
@@ -351,7 +383,7 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         if self._ours(X, Y):
             name, *values = self._named(parameters, X.shape[1])
             return kernel_values(name, X, Y, *values)
-        X, Y = _canonical(X), _canonical(Y)
+        X, Y = canonical(X), canonical(Y)
         values = pairwise_kernels(X, Y, metric=self.kernel, n_jobs=self.n_jobs, **parameters)
         return np.asarray(values)
 
@@ -365,30 +397,3 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         tags.input_tags.pairwise = not callable(self.kernel) and self.kernel == "precomputed"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _canonical(X: Any) -> Any:
-    """Put sparse points in order, which scikit-learn's kernels would do in place, with 32-bit indices."""
-    if not scipy.sparse.issparse(X):
-        return X
-    if not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
-    if X.indices.dtype == np.int64 and max(X.nnz, *X.shape) <= np.iinfo(np.int32).max:
-        parts = (X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32))
-        X = scipy.sparse.csr_array(parts, shape=X.shape)
-    return X
-
-
-def _inverse_root(block: Array, dtype: np.dtype[Any]) -> Array:
-    """Inverse square root of a symmetric matrix on what is not rounding, scaled by a power of four first."""
-    exact = (block.astype(np.float64) + block.T) / 2.0
-    half = int(np.frexp(np.abs(exact).max())[1]) // 2
-    h, W = np.linalg.eigh(np.ldexp(exact, -2 * half))
-    sizes = np.abs(h)
-    noise = h.size * float(np.finfo(working_dtype(block.dtype, "kernel")).eps)
-    keep = sizes > max(noise, float(np.finfo(dtype).eps)) * sizes.max()
-    weights = np.zeros_like(h)
-    weights[keep] = np.sign(h[keep]) / np.sqrt(sizes[keep])
-    root: Array = np.ldexp((W * weights) @ W.T, -half).astype(dtype)
-    return root

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "corange/kernel/pairwise.hpp"
+#include "corange/kernel/pivoted_cholesky.hpp"
 
 namespace corange {
 
@@ -33,13 +34,7 @@ namespace detail {
 /// L^-T of a lower triangular L.
 template <class T>
 Block<T> inverse_adjoint(StridedView<double> l) {
-  Block<double> inverse(l.rows, l.rows);
-  for (Index i = 0; i < l.rows; ++i) {
-    inverse(i, i) = 1;
-    for (Index p = 0; p < i; ++p)
-      for (Index j = 0; j <= p; ++j) inverse(i, j) -= l(i, p) * inverse(p, j);
-    for (Index j = 0; j <= i; ++j) inverse(i, j) /= l(i, i);
-  }
+  const Block<double> inverse = inverse_triangle(l);
   Block<T> adjoint(l.rows, l.rows);
   for (Index i = 0; i < l.rows; ++i)
     for (Index j = 0; j <= i; ++j) adjoint(j, i) = static_cast<T>(inverse(i, j));

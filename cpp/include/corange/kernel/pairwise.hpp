@@ -16,7 +16,9 @@
 // not depend on the block it is computed in. Cost: 3 m n d flops and m n exponentials.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "corange/core/parallel.hpp"
 #include "corange/linalg/exponential.hpp"
@@ -158,10 +160,26 @@ void kernel_block(const KernelSpec& spec, StridedView<T> x, StridedView<T> y, T*
   });
 }
 
-/// out = k(X, Y) M for M (n x w, padded block): features of the rows of X, without storing the kernel.
+/// Rows of m before the last that is not zero, for each group of columns that a product takes at once.
+template <class T>
+std::vector<Index> filled_rows(BlockView<const T> m, Index group) {
+  std::vector<Index> filled;
+  for (Index j = 0; j < m.cols; j += group) {
+    const Index width = std::min(group, m.cols - j);
+    Index rows = m.rows;
+    while (rows > 0 && std::all_of(m.row(rows - 1) + j, m.row(rows - 1) + j + width, [](T x) { return x == 0; })) --rows;
+    filled.push_back(rows);
+  }
+  return filled;
+}
+
+/// out = k(X, Y) M for M (n x w, padded block): features of the rows of X, without storing the kernel. What is zero at the end
+/// of M's columns is skipped: an upper triangular M costs half.
 template <class T>
 void kernel_features(const KernelSpec& spec, StridedView<T> x, StridedView<T> y, BlockView<const T> m, T* out) {
+  constexpr Index kGroup = detail::kMicroVectors * simd::kLanes<T>;
   const Block<T> points = points_as_columns(y);
+  const std::vector<Index> filled = filled_rows(m, kGroup);
   const Tiling tiles = detail::worthwhile_tiles(x.rows, y.rows * (x.cols + m.cols + 10));
   parallel_for(tiles.count(), [&](Index t) {
     constexpr Index kRows = 64;
@@ -171,7 +189,11 @@ void kernel_features(const KernelSpec& spec, StridedView<T> x, StridedView<T> y,
       const Index rows = std::min(kRows, tiles.begin(t) + tiles.size(t) - i);
       const BlockView<T> v = values.view().middle_rows(0, rows), f = features.view().middle_rows(0, rows);
       detail::kernel_tile<T>(spec, x.middle_rows(i, rows), points.view(), v);
-      panel_product<T>({v.data, rows, y.rows, v.ld, 1}, m, f, Store::set);
+      for (Index j = 0; j < m.cols; j += kGroup) {
+        const Index width = std::min(kGroup, m.cols - j), depth = filled[static_cast<std::size_t>(j / kGroup)];
+        panel_product<T>({v.data, rows, depth, v.ld, 1}, {m.data + j, depth, width, m.ld}, {f.data + j, rows, width, f.ld},
+                         Store::set);
+      }
       for (Index r = 0; r < rows; ++r) std::copy_n(f.row(r), m.cols, out + (i + r) * m.cols);
     }
   });
