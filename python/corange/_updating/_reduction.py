@@ -84,9 +84,9 @@ def warm_directions(residual: Residual, size: int, rounds: int, seed: int, updat
     P = np.empty((s, size))
     P[:, :known] = residual.coordinates[:known].T
     P[:, known:] = _start(residual, size - known, seed, update)
-    Q = orthonormal(residual.apply(P))
-    for _ in range(rounds):  # few enough that digits last without orthogonalizing in between
-        Q = orthonormal(residual.apply(residual.apply_adjoint(Q)))
+    Q = orthonormal(residual.apply(orthonormal(P)))
+    for _ in range(rounds):
+        Q = orthonormal(residual.apply(orthonormal(residual.apply_adjoint(Q))))
     return _measured(residual, residual.clean(Q))
 
 
