@@ -128,7 +128,7 @@ def _start(residual: Residual, size: int, seed: int, update: int) -> Doubles:
 
 def _measured(residual: Residual, Q: Doubles) -> Directions:
     """Coefficients along orthonormal directions, without those that are rounding, and what they miss."""
-    R, energy = residual.coefficients(Q), residual.energy()
+    R, energy = residual.apply_adjoint(Q).T, residual.energy()
     total = max(energy - float(np.square(residual.coordinates).sum()), 0.0)
     usual = np.sqrt(energy / max(residual.shape[1], 1))  # norm of a row
     keep = np.linalg.norm(R, axis=1) > residual.floor * usual
