@@ -62,13 +62,13 @@ def stream_incsvd(first: Any, batches: Any, rank: int, method: str) -> np.ndarra
 
 
 def _text_case(session: Session) -> CaseReport:
-    """Time of all, with the first decomposition; errors of the singular values in the end."""
+    """Time of all, with the first decomposition; errors of the values in the end, medians of all turns."""
     import corange as cr
 
     first, batches = _text(session)
     rank = session.size(64, 20)
     truth = cr.svd(sp.vstack([first, *batches], "csr"), rank, tol=1e-6, random_state=0).s
-    fast = {"buffer": 8, "size": session.size(12, 8), "keep_left": True}  # IncSVD keeps it too
+    fast = {"buffer": 8, "size": session.size(16, 8), "keep_left": True}  # IncSVD keeps it too
     jobs: dict[str, Callable[[], np.ndarray]] = {
         "corange": lambda: stream_corange(first, batches, rank),
         "corange, fast": lambda: stream_corange(first, batches, rank, **fast),
@@ -79,23 +79,27 @@ def _text_case(session: Session) -> CaseReport:
     if peers.available("gensim"):
         jobs["gensim"] = lambda: stream_gensim(first, batches, rank)
     rows = {name: Row(name, "") for name in jobs}
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in jobs}
     for turn in range(session.repeats):
         for name, job in jobs.items():
             if name == "gensim" and turn:
                 continue
+            np.random.seed(turn)  # noqa: NPY002  IncSVD starts from NumPy's global generator
             seconds, s = timed(job)
             rows[name].times.append(seconds)
             off = np.abs(s[:rank] / truth[: s[:rank].size] - 1)
-            rows[name].errors = {"16": float(off[:_LEADING].max()), "all": float(off.max())}
-    for row in rows.values():
+            found[name].append((float(off[:_LEADING].max()), float(off.max())))
+    for name, row in rows.items():
         row.seconds = median(row.times)
+        leading, every = zip(*found[name], strict=True)
+        row.errors = {"16": median(leading), "all": median(every)}
     bars = [
         Bar(f"largest error of {_LEADING} leading values", 0.02, rows["corange"].errors["16"]),
         Bar(f"largest error of {rank} values", 0.05, rows["corange"].errors["all"]),
         Bar("time over gensim's", 0.2, ratio(rows, "corange", "gensim")),
         Bar("time over IncSVD's", 1.0, ratio(rows, "corange", "IncSVD GKL")),
         Bar("fast setting: time over IncSVD's", 1 / 3, ratio(rows, "corange, fast", "IncSVD GKL")),
-        Bar("fast setting: error over IncSVD's", 1.05, _worse(rows, "corange, fast", "IncSVD GKL")),
+        Bar("fast setting: error over IncSVD's", 1.0, _worse(rows, "corange, fast", "IncSVD GKL")),
     ]
     shape = [first.shape[0] + sum(batch.shape[0] for batch in batches), first.shape[1]]
     facts = {"shape": shape, "rank": rank, "batches": len(batches), "threads": session.threads}
@@ -149,7 +153,10 @@ def _batches(rng: np.random.Generator, count: int, columns: int) -> Iterator[sp.
 
 
 def _large(session: Session) -> CaseReport:
-    """Time of one batch; the first factors are any, since only their size matters."""
+    """Time of one batch; the first factors are any, since only their size matters.
+
+    Much of IncSVD's time here goes into ``np.append``, with which its `add_row` copies all of U every batch.
+    """
     from corange._updating import EvolvingSVD
     from corange._updating._blocks import as_block
 

@@ -62,6 +62,18 @@ class TestProjection:
         result = cr.update_svd(first, rows=A[100:], data=A[:100], method="projection", random_state=0)
         assert {x.dtype for x in result} == {np.dtype(np.float32)}
 
+    @pytest.mark.parametrize("exponent", [-60, 60])
+    def test_scaling_scales_the_values_alone(self, exponent):
+        """Squares of such numbers are out of the range of single precision."""
+        rng = np.random.default_rng(34)
+        A = rng.standard_normal((150, 80)).astype(np.float32)
+        found = []
+        for B in (A, np.ldexp(A, exponent)):
+            first = cr.svd(B[:100], 5, random_state=0)
+            result = cr.update_svd(first, rows=B[100:], data=B[:100], method="projection", random_state=0)
+            found.append(result.s)
+        np.testing.assert_allclose(np.ldexp(found[1], -exponent), found[0], rtol=1e-5)
+
     @pytest.mark.parametrize(
         "options",
         [

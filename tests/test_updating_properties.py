@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import corange as cr
+from corange._updating._residual import ActiveResidual
 
 KINDS = st.sampled_from([np.asarray, np.asfortranarray, scipy.sparse.csr_array, scipy.sparse.csc_matrix])
 CHANGES = st.lists(
@@ -86,9 +87,10 @@ def test_any_changes_with_room_for_every_triplet(shape, changes, kind, method, s
     rank=st.integers(1, 3),
     direction=st.sampled_from(["rows", "columns"]),
     kind=KINDS,
+    method=st.sampled_from(["auto", "vecharynski-saad", "yamazaki", "extended-gkl", "extended-rpi"]),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_bounds_hold_while_rows_or_columns_alone_are_appended(n, sizes, rank, direction, kind, seed):
+def test_bounds_hold_while_rows_or_columns_alone_are_appended(n, sizes, rank, direction, kind, method, seed):
     rng = np.random.default_rng(seed)
     A = rng.standard_normal((5, n))
     result = cr.svd(A if direction == "rows" else A.T, rank, tol=1e-9, random_state=0)
@@ -96,12 +98,18 @@ def test_bounds_hold_while_rows_or_columns_alone_are_appended(n, sizes, rank, di
         E = numbers(rng, (size, n))
         A = np.vstack([A, E])
         change = {direction: kind(E if direction == "rows" else E.T)}
-        result = cr.update_svd(result, random_state=0, **change)
+        result = cr.update_svd(result, method=method, size=2, random_state=0, **change)
     true, drift = np.linalg.svd(A, compute_uv=False)[:rank], result.report.drift
-    slack = 1e-6 * true[0]
-    assert (result.s <= true + slack).all()
-    assert (np.square(true) - np.square(result.s) <= drift.gap + slack * true[0]).all()
+    # a batch may leave out residuals of so small a part of its rows, and moves no value by more
+    slack = ActiveResidual.floor * np.sqrt(len(sizes)) * np.linalg.norm(A)
+    assert (np.abs(result.s - true) <= drift.spread + slack).all()
+    if drift.direction != "mixed":  # batches were not reduced
+        assert (result.s <= true + slack).all()
+    assert (
+        drift.direction == "mixed"
+        or (np.square(true) - np.square(result.s) <= drift.gap + 2 * slack * true[0]).all()
+    )
     missing = np.linalg.norm(A) ** 2 - np.square(result.s).sum()
-    assert drift.lost_square == pytest.approx(missing, rel=1e-6, abs=1e-6 * true[0] ** 2)
+    assert drift.lost_square == pytest.approx(missing, abs=1e-12 * np.linalg.norm(A) ** 2)
     trusted = result.report.trusted
     assert (true[:trusted] <= 1.05 * result.s[:trusted] + slack).all()

@@ -32,7 +32,7 @@ class Drift:
         Sum of the squares of their spectral norms: of appended rows alone (or columns alone), no square of a
         singular value is off by more.
     direction : {"", "rows", "columns", "mixed"}
-        What was appended.
+        What was appended; "mixed" too when rows were reduced before.
     """
 
     lost: float = 0.0

@@ -37,6 +37,8 @@ _PIECE = 64
 # Times as many rows as columns from which a Gram matrix pays, and the largest ratio of values that it may
 # meet.
 _TALL, _ONE_SIZE = 2, 32.0
+# Part of the largest value that a difference of squares may leave by rounding alone.
+_REDUCED = 1e-6
 # Smallest eigenvalue of the Gram matrix of what is left of a basis that may be inverted.
 _WORTH_INVERTING = 1e-4
 
@@ -321,7 +323,9 @@ class EvolvingSVD:
         cut = values[keep:]
         spectral = float(np.hypot(lost, cut[0] if cut.size else 0.0))
         whole = float(np.hypot(lost, frobenius_norm(cut)))
-        self.drift = self.drift.after(whole, spectral, direction)
+        # What is left out of new rows before they meet the others is not orthogonal to what is kept of them.
+        reduced = lost > _REDUCED * values[0]
+        self.drift = self.drift.after(whole, spectral, "mixed" if reduced else direction)
         F, G = F[:, :keep], Gt[:keep].T
         signs = paired_signs(F, G)  # former triplets keep theirs
         return F * signs, G * signs

@@ -57,9 +57,9 @@ def project_rows(
 ) -> Projected:
     """Decompose ``Z Z' [B; E]`` for old rows B and new ones E, with ``Z = diag([U X], I)`` [1]_.
 
-    1. ``Y = (I - U U') B E' P`` for a random P of `size` columns: what E has in common with B beyond U.
-    2. X holds the solutions of ``(c I - B B') X = Y`` after `rounds` steps of conjugate gradients,
-       ``c = 1.01 s[0]**2``, orthonormal and orthogonal to U.
+    1. ``Y = (I - U U') B orth(E' P)`` for a random P of `size` columns: what E has in common with B beyond U.
+    2. X holds the solutions of ``(1.01 s[0]**2 I - B B') X = Y`` after `rounds` steps of conjugate gradients,
+       orthonormal and orthogonal to U; products are divided by s[0], so that no square overflows.
     3. The SVD of ``Z' A = [[U X]' B; E]`` is ``F S V'``, and the left vectors are ``Z F``.
 
     The right vectors need no product with A: ``A' Z F = V S``. Takes k + (2 + 2 rounds) size columns times B.
@@ -74,8 +74,9 @@ def project_rows(
     size = min(size, rows.shape[0], left.shape[0] - left.shape[1])
     if size > 0:
         P = normal_rows(seed, _STREAM, 0, rows.shape[0], size, left.dtype)
-        Y = _image(data, _adjoint_image(rows.matrix, P)).astype(left.dtype, copy=False)
-        X = _solved(data, _SHIFT * float(result.s[0]) ** 2, _outside(left, Y), rounds)
+        unit = left.dtype.type(result.s[0] or 1.0)
+        Y = _image(data, orthonormal(_adjoint_image(rows.matrix, P))).astype(left.dtype, copy=False) / unit
+        X = _solved(data, unit, _outside(left, Y), rounds)
         left = np.hstack([left, orthonormal(_outside(left, orthonormal(_outside(left, X))))])
     stacked = _Stacked(np.ascontiguousarray(_adjoint_image(data, left).T), rows.matrix)
     options = svd_options(tol=_TOL, random_state=seed)
@@ -90,12 +91,12 @@ def project_rows(
     return Projected(new, found.s, found.Vt.T, lost)
 
 
-def _solved(data: Matrix, shift: float, Y: Array, rounds: int) -> Array:
-    """Take some steps of conjugate gradients for each column: ``(shift I - B B') X = Y``, X = 0 at first."""
+def _solved(data: Matrix, unit: Any, Y: Array, rounds: int) -> Array:
+    """Take conjugate gradients for each column: ``(c I - B B' / unit**2) X = Y``, X = 0 at first."""
     X, R, D = np.zeros_like(Y), Y.copy(), Y
     squares = np.square(R).sum(axis=0)
     for _ in range(rounds):
-        image = shift * D - _image(data, _adjoint_image(data, D)).astype(D.dtype, copy=False)
+        image = _SHIFT * D - _image(data, _adjoint_image(data, D) / unit).astype(D.dtype, copy=False) / unit
         step = _ratio(squares, (D * image).sum(axis=0))
         X, R = X + step * D, R - step * image
         before, squares = squares, np.square(R).sum(axis=0)

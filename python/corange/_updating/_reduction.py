@@ -84,9 +84,9 @@ def warm_directions(residual: Residual, size: int, rounds: int, seed: int, updat
     P = np.empty((s, size))
     P[:, :known] = residual.coordinates[:known].T
     P[:, known:] = _start(residual, size - known, seed, update)
-    Q = orthonormal(residual.apply(P))
-    for _ in range(rounds):  # few enough that digits last without orthogonalizing in between
-        Q = orthonormal(residual.apply(residual.apply_adjoint(Q)))
+    Q = orthonormal(residual.apply(orthonormal(P)))
+    for _ in range(rounds):
+        Q = orthonormal(residual.apply(orthonormal(residual.apply_adjoint(Q))))
     return _measured(residual, residual.clean(Q))
 
 
@@ -128,7 +128,7 @@ def _start(residual: Residual, size: int, seed: int, update: int) -> Doubles:
 
 def _measured(residual: Residual, Q: Doubles) -> Directions:
     """Coefficients along orthonormal directions, without those that are rounding, and what they miss."""
-    R, energy = residual.coefficients(Q), residual.energy()
+    R, energy = residual.apply_adjoint(Q).T, residual.energy()
     total = max(energy - float(np.square(residual.coordinates).sum()), 0.0)
     usual = np.sqrt(energy / max(residual.shape[1], 1))  # norm of a row
     keep = np.linalg.norm(R, axis=1) > residual.floor * usual

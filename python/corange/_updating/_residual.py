@@ -89,10 +89,6 @@ class ActiveResidual:
         result: Doubles = self._image(top) + product(self._images, inner)
         return result
 
-    def coefficients(self, Q: Doubles) -> Doubles:
-        """Coefficients of the residuals along orthonormal directions."""
-        return self.apply_adjoint(Q).T
-
     def clean(self, Q: Doubles) -> Doubles:
         """Project out the basis once more; here the coordinates are orthogonal to it by construction."""
         return Q
@@ -172,14 +168,19 @@ class DenseResidual:
         result -= product(self._images, adjoint(self._V, Y))
         return result
 
-    def coefficients(self, Q: Doubles) -> Doubles:
-        """Coefficients of the residuals along directions that `clean` returned: ``Q'V`` is zero."""
-        return self._image(Q).T
-
     def clean(self, Q: Doubles) -> Doubles:
-        """Project out the basis once more, and orthonormalize again."""
-        inside = product(self._V, adjoint(self._V, Q))
-        return orthonormal(np.subtract(Q, inside, out=inside))
+        """Project out the basis once more, and orthonormalize again.
+
+        Directions that were nothing but rounding become random ones, which are projected too, or left out
+        where the basis leaves them no room.
+        """
+        for _ in range(2):
+            inside = product(self._V, adjoint(self._V, Q))
+            Q = orthonormal(np.subtract(Q, inside, out=inside))
+            sound = np.linalg.norm(adjoint(self._V, Q), axis=0) <= _LOSS
+            if sound.all():
+                return Q
+        return np.ascontiguousarray(Q[:, sound])
 
     def is_safe(self, Q: Doubles) -> bool:
         """Whether orthonormal directions stay orthonormal when they join the basis."""
