@@ -134,10 +134,9 @@ def dense(session: Session) -> CaseReport:
 
 def sparse(session: Session) -> CaseReport:
     """CUR of the TF-IDF matrix of Python's sources by pivots and by leverage, against our own SVD."""
-    matrix = session.once("python_sources", data.python_sources)
+    make = data.few_python_sources if session.quick else data.python_sources
+    matrix = session.once("python_sources", make)
     rank = session.size(50, 5)
-    if session.quick:
-        matrix = matrix[:400, :300]
     names = {"corange, CUR by pivots": "qr", "corange, CUR by leverage": "leverage"}
     contenders = [Contender("corange, SVD", corange_svd, "csr", {"rank": rank})]
     contenders += [

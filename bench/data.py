@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,13 @@ def python_sources() -> sp.csr_matrix:
     import corange.datasets
 
     return sp.csr_matrix(corange.datasets.python_sources().data)
+
+
+def few_python_sources() -> sp.csr_matrix:
+    """TF-IDF matrix of the sources of one package, for quick runs."""
+    import corange.datasets
+
+    return sp.csr_matrix(corange.datasets.python_sources(folder=Path(json.__file__).parent).data)
 
 
 def decaying_dense(rows: int, columns: int, rank: int, noise: float) -> np.ndarray:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -125,12 +123,10 @@ def _enough_means(X: np.ndarray, k: int, gamma: float, error: float) -> int:
 
 def _sources(session: Session) -> np.ndarray:
     """Directions of Python's sources in the space of their 20 leading singular vectors."""
-    import corange.datasets
+    import corange
 
-    if session.quick:
-        matrix = corange.datasets.python_sources(folder=Path(json.__file__).parent).data
-    else:
-        matrix = session.once("python_sources", data.python_sources)
+    make = data.few_python_sources if session.quick else data.python_sources
+    matrix = session.once("python_sources", make)
     U, s, _ = corange.svd(matrix, 20, random_state=0)
     points = U * s
     return points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)

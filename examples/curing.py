@@ -5,8 +5,9 @@ Park, Y. Nakatsukasa, 2025, arXiv:2501.04211) chooses columns and rows by DEIM o
 inputs which are always small do not count, and keeps C = W[:, q], R = W[p] and U = C^+ W R^+: m r + r^2 + n
 r numbers for m n. C and R are entries of W itself.
 
-Two things can be had better for the same numbers, and are in `refined`: U may be the best one for the error
-that counts, which is weighted too; and of a long matrix more of the short lines can be kept than of the long.
+Three things can be had better for the same numbers, and are in `refined`: U may be the best one for the
+error that counts, which is weighted too; columns and rows may be those which capture most of it, chosen one
+after the other; and of a long matrix more of the short lines can be kept than of the long.
 The paper compresses query, key and the first matrix of the feed-forward part; here are all of them.
 
 Run: python curing.py [sentences]
@@ -66,25 +67,65 @@ class Factors(NamedTuple):
         return self.C @ self.U @ self.R
 
 
-def weighted(W: np.ndarray, norms: np.ndarray, columns: int, rows: int) -> tuple[Factors, float]:
-    """Columns and rows chosen by W * norms, with the best core for the weighted error; and that error.
+def capturing(lines: np.ndarray, target: np.ndarray, count: int) -> np.ndarray:
+    """Columns of a matrix whose span captures most of a target, each the one that adds most to those before.
+
+    What is left of the lines is E, after each choice minus its part along the one chosen, q. The norm that
+    line j adds is ||target' e_j|| / ||e_j||: the diagonals of E'E and of E' target target' E are kept, and
+    rows of both matrices are made of the choices so far.
+    """
+    gram, across = lines.T @ lines, lines.T @ target
+    seen = across @ across.T
+    sizes, gains = np.diag(gram).copy(), np.diag(seen).copy()
+    along, taken = np.zeros((2, count, lines.shape[1]))
+    chosen: list[int] = []
+    least = 1e-10 * sizes.max()
+    for k in range(count):
+        scores = np.where(sizes > least, gains / np.maximum(sizes, least), 0.0)
+        p = int(np.argmax(scores))
+        if not scores[p] > 0.0:
+            break
+        left = gram[p] - along[:k, p] @ along[:k]
+        image = seen[p] - along[:k, p] @ taken[:k] - taken[:k, p] @ along[:k]
+        along[k] = left / np.sqrt(left[p])  # E'q
+        taken[k] = (image - 0.5 * image[p] / left[p] * left) / np.sqrt(left[p])
+        sizes -= along[k] ** 2
+        gains -= 2.0 * along[k] * taken[k]
+        sizes[p] = 0.0
+        chosen.append(p)
+    return np.array(chosen)
+
+
+def weighted(
+    W: np.ndarray, norms: np.ndarray, columns: np.ndarray, rows: np.ndarray
+) -> tuple[Factors, float]:
+    """Factors from columns and rows of W with the best core for the weighted error; and that error.
 
     A CUR decomposition of W diag(norms) is one of W: its columns are those of W times their norms, which U
     takes up, and its rows are to be divided by the norms again.
     """
-    found = cr.cur(W * norms, columns, rows=rows, method="qdeim", random_state=0)
-    U = norms[found.columns, np.newaxis] * found.U
-    return Factors(W[:, found.columns], U, W[found.rows]), found.report.error
+    C, R, A = W[:, columns], W[rows], W * norms
+    left, right = np.linalg.qr(C), np.linalg.qr((R * norms).T)
+    inner = left.Q.T @ A @ right.Q
+    U = np.linalg.solve(right.R, np.linalg.solve(left.R, inner).T).T
+    missing = 1.0 - (np.linalg.norm(inner) / np.linalg.norm(A)) ** 2
+    return Factors(C, U, R), float(np.sqrt(max(missing, 0.0)))
 
 
 def refined(W: np.ndarray, norms: np.ndarray, rank: int) -> Factors:
-    """Find the best of some counts of columns and rows that take no more numbers than `rank` of each."""
-    m, n = W.shape
+    """Find the best of some counts of columns and rows that take no more numbers than `rank` of each.
+
+    Columns are chosen to capture W diag(norms), then rows to capture what its projection on them leaves.
+    """
+    (m, n), A = W.shape, W * norms
+    shares = (1.0, 0.9, 0.8) if m > n else (1.0, 1.2, 1.3) if m < n else (1.0,)
+    counts = [min(int(share * rank), m, n) for share in shares]
+    columns = capturing(A, A, max(counts))
     tried = []
-    for share in (1.0, 0.9, 0.8) if m > n else (1.0, 1.2, 1.3) if m < n else (1.0,):
-        columns = min(int(share * rank), m, n)
-        rows = min((parameters(m, n, rank) - m * columns) // (columns + n), m, n)
-        tried.append(weighted(W, norms, columns, rows))
+    for count in counts:
+        number = min((parameters(m, n, rank) - m * count) // (count + n), m, n)
+        projected = A.T @ np.linalg.qr(A[:, columns[:count]]).Q
+        tried.append(weighted(W, norms, columns[:count], capturing(A.T, projected, number)))
     return min(tried, key=lambda one: one[1])[0]
 
 

@@ -161,15 +161,31 @@ def test_the_weighted_core_is_the_best_for_the_weighted_error(example):
     curing = example("curing")
     rng = np.random.default_rng(5)
     W, norms = rng.standard_normal((60, 40)), 10.0 ** rng.uniform(-1, 1, 40)
-    factors, error = curing.weighted(W, norms, 12, 15)
-    assert factors.C.shape == (60, 12)
-    assert factors.R.shape == (15, 40)
-    assert all(any(np.array_equal(c, w) for w in W.T) for c in factors.C.T)
-    assert all(any(np.array_equal(r, w) for w in W) for r in factors.R)
+    columns, rows = rng.permutation(40)[:12], rng.permutation(60)[:15]
+    factors, error = curing.weighted(W, norms, columns, rows)
+    assert np.array_equal(factors.C, W[:, columns])
+    assert np.array_equal(factors.R, W[rows])
     best = np.linalg.pinv(factors.C) @ (W * norms) @ np.linalg.pinv(factors.R * norms)
     assert np.abs(factors.U - best).max() < 1e-10 * np.abs(best).max()
     left = np.linalg.norm((W - factors.reconstruct()) * norms) / np.linalg.norm(W * norms)
     assert left == pytest.approx(error, rel=1e-9)
+
+
+def test_lines_that_capture_most_are_found_one_after_the_other(example):
+    """Each adds at least as much as any other would, by the definition; none is taken twice."""
+    curing = example("curing")
+    rng = np.random.default_rng(7)
+    lines, target = rng.standard_normal((30, 25)), rng.standard_normal((30, 11))
+    lines[:, 3] = lines[:, 4] + lines[:, 5]
+    chosen = curing.capturing(lines, target, 25)
+    assert len(set(chosen)) == len(chosen) == 24  # one of three that are dependent is left out
+
+    def captured(columns):
+        return np.linalg.norm(np.linalg.qr(lines[:, columns]).Q.T @ target) ** 2
+
+    for k in range(12):
+        others = [captured([*chosen[:k], j]) for j in range(25) if j not in chosen[:k]]
+        assert captured(chosen[: k + 1]) == pytest.approx(max(others), rel=1e-9)
 
 
 @pytest.mark.parametrize("shape", [(50, 50), (160, 40), (40, 160)])
