@@ -14,6 +14,8 @@
 // Cost: 2 nnz width flops; bound by loading rows of X (gather) or updating rows of Y (scatter) from L2. Memory: one more Y.
 #pragma once
 
+#include <limits>
+
 #include "corange/linalg/scatter_plan.hpp"
 #include "corange/linalg/simd.hpp"
 #include "corange/linalg/strided.hpp"
@@ -74,26 +76,36 @@ void gather_rows(const CompressedView<S, P, I>& a, Outers outers, const T* x, In
   }
 }
 
-template <class T, int NV>
+/// into_l1, else into L2.
+template <class T, int NV, bool into_l1>
 void prefetch_row(const T* row) {
   constexpr Index kLine = static_cast<Index>(kAlignment / sizeof(T));
-  for (Index j = 0; j < NV * simd::kLanes<T>; j += kLine) __builtin_prefetch(row + j, 1);
+  for (Index j = 0; j < NV * simd::kLanes<T>; j += kLine) __builtin_prefetch(row + j, 1, into_l1 ? 3 : 2);
 }
 
-/// Rows of Y are asked for this many entries before they are updated: their addresses follow no pattern.
-inline constexpr Index kAhead = 12;
+/// Rows of Y are asked for this many entries before they are updated: their addresses follow no pattern. A Y that does not fit in
+/// L2 is asked for long before, for L1 has too few misses under way at once to hide the time that L3 takes.
+inline constexpr Index kAhead = 12, kFarAhead = 48;
+inline constexpr Index kNearBytes = 1 << 20;
+
+template <class T>
+Index far_ahead(Index rows, Index ld) {
+  const bool near = rows * ld * static_cast<Index>(sizeof(T)) <= kNearBytes;
+  return near ? std::numeric_limits<Index>::max() / 2 : kFarAhead;
+}
 
 /// The first `known` of `indices` may be looked at, for the rows that come next; `count` of them belong to x.
 template <class T, int NV, class S, class I>
 void scatter_entries(const S* data, const I* indices, Index count, Index known, S scale, const simd::Vector<T> (&x)[NV], T* y,
-                     Index ldy) {
+                     Index ldy, Index far) {
   constexpr int kLanes = simd::kLanes<T>;
   T values[kRun];
   for (Index start = 0; start < count; start += kRun) {
     const Index run = std::min(kRun, count - start);
     convert_run(data + start, run, scale, values);
     for (Index p = 0; p < run; ++p) {
-      if (start + p + kAhead < known) prefetch_row<T, NV>(y + static_cast<Index>(indices[start + p + kAhead]) * ldy);
+      if (start + p + far < known) prefetch_row<T, NV, false>(y + static_cast<Index>(indices[start + p + far]) * ldy);
+      if (start + p + kAhead < known) prefetch_row<T, NV, true>(y + static_cast<Index>(indices[start + p + kAhead]) * ldy);
       T* row = y + static_cast<Index>(indices[start + p]) * ldy;
       for (int v = 0; v < NV; ++v) simd::store<T>(row + v * kLanes, simd::load(row + v * kLanes) + values[p] * x[v]);
     }
@@ -118,6 +130,7 @@ void scatter_range(const CompressedView<S, P, I>& a, Outers outers, const Scatte
                    T* y, Index ldy) {
   constexpr int kLanes = simd::kLanes<T>;
   const S scale = static_cast<S>(a.scale);
+  const Index far = far_ahead<T>(plan.bound(range + 1) - plan.bound(range), ldy);
   for (Index o = outers.begin; o < outers.end; ++o) {
     if (o % 4096 == 0) check_interrupt();
     const Index start = a.indptr[o], length = static_cast<Index>(a.indptr[o + 1]) - start;
@@ -128,7 +141,8 @@ void scatter_range(const CompressedView<S, P, I>& a, Outers outers, const Scatte
       scatter_picked<T, NV>(a.data + start, a.indices + start, plan.order() + start + from, count, scale, xo, y, ldy);
     else
       scatter_entries<T, NV>(a.data + start + from, a.indices + start + from, count,
-                             plan.ranges() > 1 ? count : static_cast<Index>(a.indptr[outers.end]) - start, scale, xo, y, ldy);
+                             plan.ranges() > 1 ? count : static_cast<Index>(a.indptr[outers.end]) - start, scale, xo, y, ldy,
+                             far);
   }
 }
 
@@ -136,14 +150,14 @@ void scatter_range(const CompressedView<S, P, I>& a, Outers outers, const Scatte
 template <class T, int NV, class S, class P, class I>
 void normal_rows(const CompressedView<S, P, I>& a, Outers outers, const T* x, Index ldx, T* y, Index ldy, T* z, Index ldz) {
   constexpr int kLanes = simd::kLanes<T>;
-  const Index last = a.indptr[outers.end];
+  const Index last = a.indptr[outers.end], far = far_ahead<T>(a.inner, ldz);
   for (Index o = outers.begin; o < outers.end; ++o) {
     if (o % 4096 == 0) check_interrupt();
     const Index start = a.indptr[o], length = static_cast<Index>(a.indptr[o + 1]) - start;
     simd::Vector<T> sum[NV];
     gather_row<T, NV>(a, o, x, ldx, sum);
     for (int v = 0; v < NV; ++v) simd::store(y + o * ldy + v * kLanes, sum[v]);
-    scatter_entries<T, NV>(a.data + start, a.indices + start, length, last - start, static_cast<S>(a.scale), sum, z, ldz);
+    scatter_entries<T, NV>(a.data + start, a.indices + start, length, last - start, static_cast<S>(a.scale), sum, z, ldz, far);
   }
 }
 
