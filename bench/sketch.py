@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from bench import data, fastrp, products_sketch, sketch_kinds
+from bench import data, fastrp, normals, products_sketch, sketch_kinds
 from bench.harness import Bar, CaseReport, Contender, Row, attempt, median, ratio, time_interleaved
 from bench.session import Case, Session
 
@@ -257,6 +257,7 @@ CASES: tuple[Case, ...] = (
     ),
     Case("sparse-sign", "200000 x 200 to 2000 rows", sparse_sign),
     Case("gaussian", "random projection of the Python sources to 100 columns", gaussian),
+    *normals.CASES,
     *sketch_kinds.CASES,
     *products_sketch.CASES,
     *fastrp.CASES,

@@ -39,17 +39,61 @@ using F64 = Of<double>::type;
 template <class V>
 inline constexpr int kCount = kBytes / static_cast<int>(sizeof(V{}[0]));
 
+/// Two vectors that go through a computation side by side: each instruction of the one is followed by the same of the other, so
+/// that the processor has something to do while a chain of dependent steps waits, also where it cannot look far enough ahead.
+template <class V>
+struct Twin {
+  using Scalar = std::remove_cvref_t<decltype(V{}[0])>;
+
+  V a{}, b{};
+
+  Twin() = default;
+  Twin(V first, V second) : a(first), b(second) {}
+  Twin(Scalar x) : a(V{} + x), b(V{} + x) {}  // implicit, as between vectors and numbers
+
+  Scalar operator[](int lane) const { return a[lane]; }
+
+  friend Twin operator+(Twin x, Twin y) { return {x.a + y.a, x.b + y.b}; }
+  friend Twin operator-(Twin x, Twin y) { return {x.a - y.a, x.b - y.b}; }
+  friend Twin operator*(Twin x, Twin y) { return {x.a * y.a, x.b * y.b}; }
+  friend Twin operator/(Twin x, Twin y) { return {x.a / y.a, x.b / y.b}; }
+  friend Twin operator&(Twin x, Twin y) { return {x.a & y.a, x.b & y.b}; }
+  friend Twin operator|(Twin x, Twin y) { return {x.a | y.a, x.b | y.b}; }
+  friend Twin operator^(Twin x, Twin y) { return {x.a ^ y.a, x.b ^ y.b}; }
+  friend Twin operator<<(Twin x, int count) { return {x.a << count, x.b << count}; }
+  friend Twin operator>>(Twin x, int count) { return {x.a >> count, x.b >> count}; }
+  friend auto operator<(Twin x, Twin y) { return Twin<decltype(x.a < y.a)>{x.a < y.a, x.b < y.b}; }
+  friend auto operator==(Twin x, Twin y) { return Twin<decltype(x.a == y.a)>{x.a == y.a, x.b == y.b}; }
+};
+
 /// The same bits as another type.
 template <class To, class From>
 inline To bits(From x) {
   static_assert(sizeof(To) == sizeof(From));
   return (To)x;  // between vectors of equal size this is a reinterpretation, not a conversion
 }
+template <class To, class From>
+inline To bits(Twin<From> x) {
+  return {bits<decltype(To::a)>(x.a), bits<decltype(To::a)>(x.b)};
+}
 
-/// a where mask is all ones, b where it is zero.
+/// a where mask is not zero, b where it is.
 template <class V, class M>
 inline V select(M mask, V a, V b) {
-  return bits<V>((bits<M>(a) & mask) | (bits<M>(b) & ~mask));
+  return mask != 0 ? a : b;
+}
+template <class V, class M>
+inline Twin<V> select(Twin<M> mask, Twin<V> x, Twin<V> y) {
+  return {select(mask.a, x.a, y.a), select(mask.b, x.b, y.b)};
+}
+
+/// a ^ b ^ c
+inline U64 xor3(U64 a, U64 b, U64 c) {
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+  return bits<U64>(_mm512_ternarylogic_epi64(bits<__m512i>(a), bits<__m512i>(b), bits<__m512i>(c), 0x96));
+#else
+  return a ^ b ^ c;
+#endif
 }
 
 /// a * b, rounded before anything else happens to it: compilers would otherwise contract a * b + c to a fused multiply-add where
@@ -65,6 +109,10 @@ inline V times(V a, V b) {
   asm("" : "+w"(product));
 #endif
   return product;
+}
+template <class V>
+inline Twin<V> times(Twin<V> x, Twin<V> y) {
+  return {times(x.a, y.a), times(x.b, y.b)};
 }
 template <class V>
 inline V times(V a, double b) {
@@ -118,18 +166,32 @@ inline F64 square_root(F64 x) {
 #endif
 }
 
+template <class V>
+inline Twin<V> square_root(Twin<V> x) {
+  return {square_root(x.a), square_root(x.b)};
+}
+
 inline F32 to_float(I32 x) { return __builtin_convertvector(x, F32); }
+inline Twin<F32> to_float(Twin<I32> x) { return {to_float(x.a), to_float(x.b)}; }
+
+template <class U>
+using AsDouble = std::conditional_t<std::is_same_v<U, U64>, F64, Twin<F64>>;
 
 /// high * 2^32 + low - offset, rounded once. Both 64-bit lanes hold 32 bits; offset is a multiple of 2^32 and of the size of
 /// high * 2^32 at most. The words become the mantissas of 2^84 and 2^52, which are then subtracted exactly.
-inline F64 to_double(U64 high, U64 low, double offset) {
-  const F64 h = bits<F64>(high | 0x4530000000000000u);
-  const F64 l = bits<F64>(low | 0x4330000000000000u);
+template <class U>
+inline auto to_double(U high, U low, double offset) {
+  using D = AsDouble<U>;
+  const D h = bits<D>(high | 0x4530000000000000u);
+  const D l = bits<D>(low | 0x4330000000000000u);
   return (h - (0x1p84 + 0x1p52 + offset)) + l;
 }
 
 /// A whole number below 2^32 in a 64-bit lane, minus offset, exactly.
-inline F64 to_double(U64 x, double offset) { return bits<F64>(x | 0x4330000000000000u) - (0x1p52 + offset); }
+template <class U>
+inline auto to_double(U x, double offset) {
+  return bits<AsDouble<U>>(x | 0x4330000000000000u) - (0x1p52 + offset);
+}
 
 /// a[0] b[0] a[1] b[1] ... : the first half with Upper = false, the second with true.
 template <bool Upper, class V>
@@ -169,6 +231,13 @@ inline void store_quads(float* p, const F32 (&v)[4]) {
     store(p + (2 * h) * kStep, interleave<false>(ab[h], cd[h]));
     store(p + (2 * h + 1) * kStep, interleave<true>(ab[h], cd[h]));
   }
+}
+
+/// The same for the lanes of the first vectors, then for those of the second.
+template <class T, class V>
+inline void store_quads(T* p, const Twin<V> (&v)[4]) {
+  store_quads(p, {v[0].a, v[1].a, v[2].a, v[3].a});
+  store_quads(p + 4 * kCount<V>, {v[0].b, v[1].b, v[2].b, v[3].b});
 }
 
 }  // namespace corange::lanes

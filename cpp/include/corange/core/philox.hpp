@@ -10,6 +10,13 @@
 // stream) -> (k0, k1, m2, m3) is one too; hence no two streams share a counter while i < 2^32 and j < 2^34, and beyond that with a
 // probability of 2^-64 a pair of streams. Any i, j >= 0 is legal. double variates take their low words from the same counter with
 // the top bit of `g high` flipped, which no other stream uses but with a probability of 2^-127.
+//
+// Speed. A vector of counters (eight with AVX-512) takes 20 multiplications, 20 shifts and 20 exclusive ors of three for four words
+// each. Processors that start one multiplication and two instructions in all a cycle on 512 bits (Zen 4) thus need 30 cycles for
+// 32 words, and Box-Muller in float another 40 for as many normals, since without fused multiply-adds its polynomials are two
+// instructions a term: at 3.5 GHz at most 4 words or 1.6 normals in float a nanosecond and thread, whatever memory takes. What is
+// reached is measured by `python -m bench sketch --case normals`: signs and uniforms at about the speed at which two threads fill
+// memory, normals at a third of it. Who makes blocks in cache and multiplies with them at once pays for no memory at all.
 #pragma once
 
 #include <algorithm>
@@ -65,112 +72,117 @@ struct PhiloxStream {
   }
 };
 
-/// Counters and, after the rounds, random words; one a 64-bit lane, in its low half.
+/// Counters and, after the rounds, random words; one a 64-bit lane, in its low half. The high halves hold garbage.
 struct PhiloxLanes {
   lanes::U64 c[4];
 
-  /// The high halves collect garbage on the way, which the multiplication ignores.
-  void run(std::array<std::uint32_t, 2> key) {
-    for (int round = 0; round < 10; ++round) {
-      const lanes::U64 p0 = lanes::times_low32(c[0], kPhiloxM0), p1 = lanes::times_low32(c[2], kPhiloxM1);
-      c[0] = (p1 >> 32) ^ c[1] ^ std::uint64_t{key[0]};
-      c[1] = p1;
-      c[2] = (p0 >> 32) ^ c[3] ^ std::uint64_t{key[1]};
-      c[3] = p0;
-      key = {key[0] + kPhiloxW0, key[1] + kPhiloxW1};
-    }
-    for (lanes::U64& word : c) word &= 0xffffffffu;
+  void round(std::array<std::uint32_t, 2> key) {
+    const lanes::U64 p0 = lanes::times_low32(c[0], kPhiloxM0), p1 = lanes::times_low32(c[2], kPhiloxM1);
+    c[0] = lanes::xor3(p1 >> 32, c[1], lanes::U64{} + std::uint64_t{key[0]});
+    c[1] = p1;
+    c[2] = lanes::xor3(p0 >> 32, c[3], lanes::U64{} + std::uint64_t{key[1]});
+    c[3] = p0;
   }
+
+  lanes::U64 word(int k) const { return c[k] & 0xffffffffu; }
 };
 
-/// Walks the counters of a block, row by row and group by group, one 64-bit lane each.
-class CounterLanes {
+/// Ten rounds, on several vectors of counters in step: one multiplies while the others wait for their products.
+template <int N>
+inline void run_rounds(PhiloxLanes (&lanes)[N], std::array<std::uint32_t, 2> key) {
+  for (int round = 0; round < 10; ++round) {
+    for (PhiloxLanes& each : lanes) each.round(key);
+    key = {key[0] + kPhiloxW0, key[1] + kPhiloxW1};
+  }
+}
+
+/// The counters of a block in the order of its entries: group by group, row by row.
+class CounterBlock {
  public:
-  /// Lane k starts at counter first + k * stride; `row0`, `group0` belong to counter 0; `groups` a row.
-  CounterLanes(const PhiloxStream& stream, Index row0, Index group0, Index groups, int first, int stride)
-      : stream_(stream), group0_(group0), groups_(groups) {
-    constexpr int kLanes = lanes::kCount<lanes::U64>;
-    for (int k = 0; k < kLanes; ++k) {
-      const Index t = first + k * stride;
-      group_[k] = t % groups;
-      row_[k] = static_cast<std::uint64_t>(row0) + static_cast<std::uint64_t>(t / groups);
+  /// Lane k is `first + k * stride` counters after the one asked for; a row has `groups` of them.
+  CounterBlock(const PhiloxStream& stream, Index groups, int first, int stride)
+      : group_mask_(stream.group_mask >> 32), row_mask_(stream.row_mask >> 32), groups_(groups) {
+    Index row = first / groups, group = first % groups;
+    for (int k = 0; k < lanes::kCount<lanes::U64>; ++k) {
+      rows_[k] = row;
+      groups_after_[k] = group;
+      for (group += stride; group >= groups; group -= groups) ++row;
     }
-    group_step_ = Index{kLanes} * stride % groups;
-    row_step_ = static_cast<std::uint64_t>(Index{kLanes} * stride / groups);
   }
 
-  /// Random words of the counters here; `low` for the low words of double variates.
-  PhiloxLanes words(bool low) const {
-    const lanes::U64 group = lanes::bits<lanes::U64>(group_ + group0_);
-    const std::uint64_t mask = stream_.group_mask ^ (std::uint64_t{low} << 63);
-    PhiloxLanes lanes{{group, (group ^ mask) >> 32, row_, (row_ ^ stream_.row_mask) >> 32}};
-    lanes.run(stream_.key);
-    return lanes;
-  }
-
-  void advance() {
-    group_ += group_step_;
-    const lanes::I64 wrapped = group_ >= groups_;  // -1 where true
-    group_ -= wrapped & groups_;
-    row_ += row_step_ - lanes::bits<lanes::U64>(wrapped);
+  /// Counters from (row, group0 + group) on, 0 <= group < groups, for those of high words. Lanes beyond the block may wrap.
+  PhiloxLanes at(std::uint64_t row, std::uint64_t group0, Index group) const {
+    const lanes::I64 next = groups_after_ + group;
+    const lanes::I64 wrapped = next >= groups_;  // -1 where true
+    const lanes::U64 g = lanes::bits<lanes::U64>(next - (wrapped & groups_)) + group0;
+    const lanes::U64 i = lanes::bits<lanes::U64>(rows_ - wrapped) + row;
+    return {{g, (g >> 32) ^ group_mask_, i, (i >> 32) ^ row_mask_}};
   }
 
  private:
-  PhiloxStream stream_;
-  Index group0_, groups_, group_step_;
-  std::uint64_t row_step_;
-  lanes::I64 group_{};
-  lanes::U64 row_{};  // unsigned: lanes beyond the block may wrap
+  std::uint64_t group_mask_, row_mask_;
+  Index groups_;
+  lanes::I64 rows_{}, groups_after_{};
 };
 
-/// Successive variates of a block: `step` writes those of kCounters counters, four each.
+/// Variates of a block: `draw` writes those of kCounters successive counters, four each.
 template <class T>
 class VariateSource;
 
 template <>
 class VariateSource<float> {
  public:
-  static constexpr int kCounters = lanes::kCount<lanes::U32>;
+  static constexpr int kHalf = lanes::kCount<lanes::U32>, kCounters = 2 * kHalf;
 
-  VariateSource(const PhiloxStream& stream, Index row0, Index group0, Index groups)
-      : even_(stream, row0, group0, groups, 0, 2), odd_(stream, row0, group0, groups, 1, 2) {}
+  VariateSource(const PhiloxStream& stream, Index groups)
+      : key_(stream.key), counters_{{stream, groups, 0, 2},
+                                    {stream, groups, 1, 2},
+                                    {stream, groups, kHalf, 2},
+                                    {stream, groups, kHalf + 1, 2}} {}
 
   template <class Distribution>
-  void step(float* out) {
-    const PhiloxLanes even = even_.words(false), odd = odd_.words(false);
+  void draw(std::uint64_t row, std::uint64_t group0, Index group, float* out) const {
+    PhiloxLanes c[4];
+    for (int n = 0; n < 4; ++n) c[n] = counters_[n].at(row, group0, group);
+    run_rounds(c, key_);
     variates::WordsF32 words;
-    for (int k = 0; k < 4; ++k) words.w[k] = lanes::bits<lanes::U32>(even.c[k] | (odd.c[k] << 32));
+    for (int k = 0; k < 4; ++k)
+      words.w[k] = lanes::bits<variates::U32>(variates::U64{c[0].word(k) | (c[1].c[k] << 32), c[2].word(k) | (c[3].c[k] << 32)});
     lanes::store_quads(out, Distribution::draw(words).v);
-    even_.advance();
-    odd_.advance();
   }
 
  private:
-  CounterLanes even_, odd_;
+  std::array<std::uint32_t, 2> key_;
+  CounterBlock counters_[4];
 };
 
 template <>
 class VariateSource<double> {
  public:
-  static constexpr int kCounters = lanes::kCount<lanes::U64>;
+  static constexpr int kHalf = lanes::kCount<lanes::U64>, kCounters = 2 * kHalf;
 
-  VariateSource(const PhiloxStream& stream, Index row0, Index group0, Index groups)
-      : counters_(stream, row0, group0, groups, 0, 1) {}
+  VariateSource(const PhiloxStream& stream, Index groups)
+      : key_(stream.key), counters_{{stream, groups, 0, 1}, {stream, groups, kHalf, 1}} {}
 
   template <class Distribution>
-  void step(double* out) {
-    const PhiloxLanes high = counters_.words(false), low = counters_.words(true);
+  void draw(std::uint64_t row, std::uint64_t group0, Index group, double* out) const {
+    PhiloxLanes c[4];
+    for (int n = 0; n < 2; ++n) {
+      c[n] = c[n + 2] = counters_[n].at(row, group0, group);
+      c[n + 2].c[1] ^= 0x80000000u;  // low words
+    }
+    run_rounds(c, key_);
     variates::WordsF64 words;
     for (int k = 0; k < 4; ++k) {
-      words.high[k] = high.c[k];
-      words.low[k] = low.c[k];
+      words.high[k] = {c[0].word(k), c[1].word(k)};
+      words.low[k] = {c[2].word(k), c[3].word(k)};
     }
     lanes::store_quads(out, Distribution::draw(words).v);
-    counters_.advance();
   }
 
  private:
-  CounterLanes counters_;
+  std::array<std::uint32_t, 2> key_;
+  CounterBlock counters_[2];
 };
 
 inline void check_block(Index row0, Index col0, Index rows, Index cols, Index ld) {
@@ -185,32 +197,53 @@ inline void check_block(Index row0, Index col0, Index rows, Index cols, Index ld
   if (ld < cols) refuse("ld", ld, "at least cols = " + std::to_string(cols));
 }
 
-template <class Distribution, class T>
-void fill_block(RandomKey key, Index row0, Index col0, Index rows, Index cols, T* out, Index ld) {
-  check_block(row0, col0, rows, cols, ld);
-  if (rows == 0 || cols == 0) return;
-  using Source = VariateSource<T>;
-  constexpr Index kBatch = 16 * Source::kCounters;  // counters whose variates stay in the first-level cache
-  const Index group0 = col0 / 4, groups = (col0 + cols - 1) / 4 - group0 + 1;
-  Source source(PhiloxStream(key), row0, group0, groups);
-  alignas(kAlignment) T buffer[4 * kBatch];
-  Index row = 0, group = 0;  // of the next counter, relative to the block
-  while (row < rows) {
-    const Index left = (rows - row > kBatch ? kBatch : (rows - row) * groups - group);
-    const Index batch = std::min(kBatch, left);
-    for (Index t = 0; t < batch; t += Source::kCounters) source.template step<Distribution>(buffer + 4 * t);
-    for (Index t = 0; t < batch;) {
-      const Index run = std::min(groups - group, batch - t);  // counters of this row
-      const Index first = std::max(4 * (group0 + group), col0) - col0;
-      const Index last = std::min(4 * (group0 + group + run) - col0, cols);
-      const T* from = buffer + 4 * t + (first + col0 - 4 * (group0 + group));
-      std::copy(from, from + (last - first), out + row * ld + first);
-      t += run;
+/// Where the counters of a block go: counter `group` of `row` holds columns 4 group - skipped .. 4 group - skipped + 3 of it.
+template <class T>
+struct BlockTarget {
+  T* out;
+  Index ld, cols, groups, skipped;
+
+  /// Copies the variates of `count` counters from (row, group) on; returns where the next one goes.
+  void copy(const T* from, Index& row, Index& group, Index count) const {
+    while (count > 0) {
+      const Index run = std::min(groups - group, count);  // counters of this row
+      const Index first = 4 * group - skipped, last = std::min(first + 4 * run, cols);
+      const Index start = std::max(first, Index{0});
+      std::copy(from + (start - first), from + (last - first), out + row * ld + start);
+      from += 4 * run;
+      count -= run;
       group += run;
       if (group == groups) {
         group = 0;
         ++row;
       }
+    }
+  }
+};
+
+/// Step by step, straight into the block where all of a step lies in one row.
+template <class Distribution, class T>
+void fill_block(RandomKey key, Index row0, Index col0, Index rows, Index cols, T* out, Index ld) {
+  check_block(row0, col0, rows, cols, ld);
+  if (rows == 0 || cols == 0) return;
+  using Source = VariateSource<T>;
+  constexpr Index kStep = Source::kCounters;
+  const Index group0 = col0 / 4, groups = (col0 + cols - 1) / 4 - group0 + 1;
+  const BlockTarget<T> target{out, ld, cols, groups, col0 - 4 * group0};
+  const Source source(PhiloxStream(key), groups);
+  alignas(kAlignment) T buffer[4 * kStep];
+  Index row = 0, group = 0;  // of the next counter, relative to the block
+  while (row < rows) {
+    const Index first = 4 * group - target.skipped;
+    const bool inside = first >= 0 && first + 4 * kStep <= cols;
+    T* to = inside ? out + row * ld + first : buffer;
+    source.template draw<Distribution>(static_cast<std::uint64_t>(row0 + row), static_cast<std::uint64_t>(group0), group, to);
+    if (!inside) {
+      const Index left = rows - row > kStep ? kStep : (rows - row) * groups - group;
+      target.copy(buffer, row, group, std::min(kStep, left));
+    } else if ((group += kStep) == groups) {
+      group = 0;
+      ++row;
     }
   }
 }

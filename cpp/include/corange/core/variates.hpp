@@ -15,16 +15,15 @@
 namespace corange::variates {
 
 using lanes::bits;
-using lanes::F32;
-using lanes::F64;
-using lanes::I32;
-using lanes::I64;
 using lanes::select;
 using lanes::times;
-using lanes::U32;
-using lanes::U64;
+using F32 = lanes::Twin<lanes::F32>;
+using F64 = lanes::Twin<lanes::F64>;
+using I32 = lanes::Twin<lanes::I32>;
+using U32 = lanes::Twin<lanes::U32>;
+using U64 = lanes::Twin<lanes::U64>;
 
-/// Random words of as many counters as a lane type has lanes; 32 bits a lane for float, 2 x 32 for double.
+/// Random words of as many counters as two vectors have lanes; 32 bits a lane for float, 2 x 32 for double.
 struct WordsF32 {
   U32 w[4];
 };
@@ -101,8 +100,8 @@ inline void sincos_octant(F64 y, F64& sine, F64& cosine) {
 template <class V, class U>
 inline void rotate(U turn, V& sine, V& cosine) {
   constexpr int kTop = 8 * sizeof(turn[0]) - 1;
-  const U top = U{} + (std::uint64_t{1} << kTop), quarter = top >> 1;
-  const U swap = -((turn >> (kTop - 1)) & 1);
+  const U top = U{} + (std::uint64_t{1} << kTop), quarter = U{} + (std::uint64_t{1} << (kTop - 1));
+  const U swap = turn & quarter;
   const V s = select(swap, cosine, sine), c = select(swap, sine, cosine);
   sine = bits<V>(bits<U>(s) ^ (turn & top));
   cosine = bits<V>(bits<U>(c) ^ ((turn + quarter) & top));

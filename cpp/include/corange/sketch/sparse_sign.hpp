@@ -41,20 +41,26 @@ namespace detail {
 /// Random words of columns of S, in batches: word k of column j is word k % 4 of the counter of row j and group k / 4.
 class ColumnWords {
  public:
-  ColumnWords(RandomKey key, Index words) : stream_(key), groups_((words + 3) / 4) {}
+  ColumnWords(RandomKey key, Index words)
+      : stream_(key), groups_((words + 3) / 4), counters_{{stream_, groups_, 0, 1},
+                                                          {stream_, groups_, kLanes, 1},
+                                                          {stream_, groups_, 2 * kLanes, 1},
+                                                          {stream_, groups_, 3 * kLanes, 1}} {}
 
   /// Draws those of columns [first, first + count).
   void draw(Index first, Index count) {
-    constexpr int kLanes = lanes::kCount<lanes::U64>;
+    constexpr Index kStep = 4 * kLanes;
     first_ = first;
     const Index counters = count * groups_;
-    words_.resize(static_cast<std::size_t>(4 * (counters + kLanes)));
-    CounterLanes source(stream_, first, 0, groups_, 0, 1);
-    for (Index t = 0; t < counters; t += kLanes, source.advance()) {
-      const PhiloxLanes random = source.words(false);
-      for (int lane = 0; lane < kLanes; ++lane)
-        for (int k = 0; k < 4; ++k)
-          words_[static_cast<std::size_t>(4 * (t + lane) + k)] = static_cast<std::uint32_t>(random.c[k][lane]);
+    words_.resize(static_cast<std::size_t>(4 * (counters + kStep)));
+    for (Index t = 0; t < counters; t += kStep) {
+      PhiloxLanes random[4];
+      for (int n = 0; n < 4; ++n) random[n] = counters_[n].at(static_cast<std::uint64_t>(first + t / groups_), 0, t % groups_);
+      run_rounds(random, stream_.key);
+      std::uint32_t* out = words_.data() + 4 * t;
+      for (const PhiloxLanes& each : random)
+        for (int lane = 0; lane < kLanes; ++lane)
+          for (const lanes::U64& word : each.c) *out++ = static_cast<std::uint32_t>(word[lane]);
     }
   }
 
@@ -69,8 +75,11 @@ class ColumnWords {
   }
 
  private:
+  static constexpr int kLanes = lanes::kCount<lanes::U64>;
+
   PhiloxStream stream_;
   Index groups_, first_ = 0;
+  CounterBlock counters_[4];
   std::vector<std::uint32_t> words_;
 };
 
