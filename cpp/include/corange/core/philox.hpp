@@ -135,10 +135,8 @@ class VariateSource<float> {
   static constexpr int kHalf = lanes::kCount<lanes::U32>, kCounters = 2 * kHalf;
 
   VariateSource(const PhiloxStream& stream, Index groups)
-      : key_(stream.key), counters_{{stream, groups, 0, 2},
-                                    {stream, groups, 1, 2},
-                                    {stream, groups, kHalf, 2},
-                                    {stream, groups, kHalf + 1, 2}} {}
+      : key_(stream.key),
+        counters_{{stream, groups, 0, 2}, {stream, groups, 1, 2}, {stream, groups, kHalf, 2}, {stream, groups, kHalf + 1, 2}} {}
 
   template <class Distribution>
   void draw(std::uint64_t row, std::uint64_t group0, Index group, float* out) const {

@@ -42,10 +42,12 @@ namespace detail {
 class ColumnWords {
  public:
   ColumnWords(RandomKey key, Index words)
-      : stream_(key), groups_((words + 3) / 4), counters_{{stream_, groups_, 0, 1},
-                                                          {stream_, groups_, kLanes, 1},
-                                                          {stream_, groups_, 2 * kLanes, 1},
-                                                          {stream_, groups_, 3 * kLanes, 1}} {}
+      : stream_(key),
+        groups_((words + 3) / 4),
+        counters_{{stream_, groups_, 0, 1},
+                  {stream_, groups_, kLanes, 1},
+                  {stream_, groups_, 2 * kLanes, 1},
+                  {stream_, groups_, 3 * kLanes, 1}} {}
 
   /// Draws those of columns [first, first + count).
   void draw(Index first, Index count) {
