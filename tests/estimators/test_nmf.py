@@ -145,3 +145,23 @@ def test_batches_do_what_scikit_learns_do_from_the_same_start(beta_loss, fresh_r
     np.testing.assert_allclose(ours.components_, peer.components_, rtol=1e-12)
     assert ours.reconstruction_err_ == pytest.approx(peer.reconstruction_err_, rel=1e-12)
     assert ours.n_steps_ == peer.n_steps_
+
+
+@pytest.mark.filterwarnings("ignore:MiniBatchNMF stopped after max_iter")
+@pytest.mark.parametrize(("dtype", "exponent"), [(np.float32, 120), (np.float64, 1016), (np.float64, -990)])
+@pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
+def test_batches_of_any_scale_give_the_same_factors(dtype, exponent, make):
+    """The sum of the entries overflows long before their mean does; powers of two change no digit."""
+    rng = np.random.default_rng(0)
+    X = (rng.random((500, 4)) @ rng.random((4, 40))).astype(dtype)
+    data = {shift: make(np.ldexp(X, shift)) for shift in (0, exponent)}
+    for fresh in (False, True):
+        found = []
+        for shift, Y in data.items():
+            model = cr.MiniBatchNMF(4, batch_size=100, max_iter=20, fresh_restarts=fresh, random_state=0)
+            factors = [model.fit_transform(Y), model.components_, model.transform(Y)]
+            factors.append(model.partial_fit(Y[:100]).components_)
+            found.append([np.ldexp(F, -(shift // 2)) for F in factors])
+        for one, other in zip(*found, strict=True):
+            assert np.isfinite(one).all()
+            np.testing.assert_array_equal(one, other)

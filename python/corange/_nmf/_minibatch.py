@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
 
 from corange import _core
 from corange._nmf._divergence import multiplicative_power
@@ -13,6 +14,8 @@ __all__ = ["OnlineFactors", "Watch"]
 
 Array = npt.NDArray[Any]
 Penalties = tuple[float, float, float, float]  # l1 and l2 of W, l1 and l2 of H, absolute
+
+_PIECE = 2**17  # entries that are summed together
 
 
 class OnlineFactors:
@@ -56,10 +59,14 @@ class OnlineFactors:
         """Weights in the user's units."""
         return np.ascontiguousarray(np.ldexp(U[:, : self.rank], self.exponent // 2))
 
-    def constant_weights(self, rows: int, mean: float) -> Array:
-        """Weights that are all alike and fit the mean of the entries."""
-        value = np.sqrt(np.ldexp(mean, -self.exponent) / self.rank)
-        return padded(np.full((rows, self.rank), value, self.right.dtype))
+    def constant_weights(self, X: Any) -> Array:
+        """Weights that are all alike and fit the mean of the entries, summed where nothing overflows."""
+        values = X.data if scipy.sparse.issparse(X) else X
+        step = max(1, _PIECE * len(values) // max(values.size, 1))
+        pieces = (values[start : start + step] for start in range(0, len(values), step))
+        total = sum(float(np.ldexp(piece, -self.exponent).sum(dtype=np.float64)) for piece in pieces)
+        value = np.sqrt(total / (X.shape[0] * X.shape[1]) / self.rank)
+        return padded(np.full((X.shape[0], self.rank), value, self.right.dtype))
 
     def scaled(self, penalties: Penalties) -> Penalties:
         """Penalties in the units of the model."""

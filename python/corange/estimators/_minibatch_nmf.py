@@ -212,7 +212,7 @@ class MiniBatchNMF(Penalized):
             _, self._model = self._start(X, W, H)
             self.n_steps_ = 0
         entries, penalties = self._model.entries(X), self._penalties(X.shape)
-        U = self._model.constant_weights(X.shape[0], float(X.mean()))
+        U = self._model.constant_weights(X)
         self._model.solve_weights(entries, U, penalties, self.fresh_restarts_max_iter, float(self.tol))
         self._model.improve_components(entries, U, penalties, self._memory(X.shape[0]))
         self.n_steps_ += 1
@@ -248,11 +248,7 @@ class MiniBatchNMF(Penalized):
         for _ in range(self.max_iter):
             for begin in range(0, m, size):
                 batch = slice(begin, min(begin + size, m))
-                part = (
-                    U[batch].copy()
-                    if not self.fresh_restarts
-                    else self._model.constant_weights(batch.stop - begin, float(X[batch].mean()))
-                )
+                part = U[batch].copy() if not self.fresh_restarts else self._model.constant_weights(X[batch])
                 before = self._model.right.copy()
                 cost = self._step(X[batch], part)
                 U[batch] = part
@@ -273,7 +269,7 @@ class MiniBatchNMF(Penalized):
         return cost
 
     def _solve(self, X: Any) -> Array:
-        U = self._model.constant_weights(X.shape[0], float(X.mean()))
+        U = self._model.constant_weights(X)
         steps = self.max_iter if self.transform_max_iter is None else self.transform_max_iter
         self._model.solve_weights(self._model.entries(X), U, self._penalties(X.shape), steps, float(self.tol))
         return U
