@@ -143,7 +143,10 @@ class Source:
             taken.sum_duplicates()
             return taken
         if self.matrix.kind == "dense":
-            taken = self._A[:, indices] if axis == 1 else self._A[indices]
+            A = np.asarray(self._A)
+            by_rows = abs(A.strides[0]) >= abs(A.strides[1])
+            # take writes its result row by row, indexing column by column: fast where A is stored so
+            taken = A.take(indices, axis) if axis == 0 or by_rows else A[:, indices]
             return np.ascontiguousarray(taken, dtype=self.dtype)
         if axis == 1:
             return np.concatenate([block[:, indices] for _, block in self._rows().blocks()])
