@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from corange._cur import cur as cur
     from corange._cur_index import CURIndex as CURIndex
     from corange._eigh import eigh as eigh
+    from corange._estimate import Estimate as Estimate
     from corange._estimate import estimate_error as estimate_error
     from corange._estimate import estimate_norm as estimate_norm
     from corange._exceptions import ConvergenceWarning as ConvergenceWarning

@@ -28,8 +28,8 @@ def fwht(
         Along which to transform.
     norm : {"ortho", "none"}, default="ortho"
         "ortho" divides by the square root of n, so that the transform is orthogonal and its own inverse.
-    out : ndarray, optional
-        Where to put the result: an array of the shape and precision of X. ``out=X`` works in place.
+    out : ndarray of the shape of X, optional
+        Where to put the result; of the precision of X. ``out=X`` works in place.
 
     Returns
     -------

@@ -71,7 +71,7 @@ def nystrom(
     K : symmetric positive semidefinite matrix of shape (n, n)
         Whatever `corange.svd` accepts, such as a kernel or covariance matrix, or a `corange.KernelMatrix`
         of points, which is never formed. Symmetry is not checked.
-    rank : int
+    rank : int, optional
         Eigenpairs or landmarks, at least 1. More than n is clipped with a warning. Left out when `landmarks`
         are indices, and without landmarks when there is an `error`.
     landmarks : {"rpcholesky", "leverage", "uniform"} or array-like of int, optional

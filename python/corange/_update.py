@@ -169,7 +169,7 @@ def downdate_svd(
     ----------
     result : SVDResult
         The SVD so far; it is not changed.
-    rows, columns : sequence of int
+    rows, columns : sequence of int, optional
         What to remove, counted as in NumPy from either end; give one of the two. Something must be left.
 
     Returns
