@@ -1,4 +1,4 @@
-"""Every public docstring has what a reader needs: arguments with defaults, results, errors, cost, a source, an example."""
+"""Every public docstring has arguments with defaults, results, errors, cost, a source, an example."""
 
 import inspect
 import re
@@ -43,7 +43,7 @@ METHODS = {
     for own, method in inspect.getmembers(thing, inspect.isfunction)
     if not own.startswith("_") and method.__module__.startswith("corange.")
 }
-# Nobody's method, or described where the work is done: `sketch` by its operators, `select_rows` by `select_columns`.
+# Nobody's method, or described where the work is done: by the operators of `sketch`, by `select_columns`.
 PLAIN = ("load", "show_config", "sketch", "select_rows", "python_sources", "testing.", "min_dim")
 
 
