@@ -42,7 +42,8 @@ class TestStart:
         blocks = [
             matrix_with_spectrum(s * 0.9 ** np.arange(60), (200, 100), random_state=1) for s in (1.0, 5.0)
         ]
-        first = cr.svd(scipy.sparse.block_diag([blocks[0], np.zeros((200, 100))], format="csr"), 10)
+        blocks = [scipy.sparse.coo_array(block) for block in blocks]
+        first = cr.svd(scipy.sparse.block_diag([blocks[0], 0 * blocks[1]], format="csr"), 10)
         A = scipy.sparse.block_diag(blocks, format="csr")
         result = cr.svd(A, 10, start=first, random_state=0)
         np.testing.assert_allclose(result.s, 5 * 0.9 ** np.arange(10), rtol=1e-5)
