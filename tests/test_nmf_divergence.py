@@ -113,6 +113,15 @@ def test_kullback_leibler_of_rank_one_is_the_product_of_the_sums(solver, sparse)
     assert np.allclose(W @ H, np.outer(X.sum(axis=1), X.sum(axis=0)) / X.sum(), rtol=1e-12)
 
 
+@pytest.mark.parametrize("shape", [(300, 100), (3000, 400)])
+def test_descent_knows_the_loss_where_a_fit_falls_to_zero(shape):
+    X = scipy.sparse.random_array(shape, density=0.02, rng=5, format="csr")
+    options = {"loss": "kullback-leibler", "init": "random", "tol": 0, "random_state": 1}
+    for iterations in (1, 2, 3):
+        report = cr.nmf(X, 4, max_iter=iterations, **options).report
+        assert report.history[-1].objective == pytest.approx(report.objective, rel=1e-9)
+
+
 def test_descent_meets_the_kkt_conditions():
     X = counts()
     W, H = cr.nmf(X, 3, loss="kullback-leibler", tol=0, max_iter=3000, random_state=0)

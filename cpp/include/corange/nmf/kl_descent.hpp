@@ -83,6 +83,7 @@ class KlRow {
     const double start = value(u) + penalty(u, options);
     for (Index s = 0; s < options.sweeps; ++s)
       for (Index a = 0; a < k_; ++a) coordinate(a, u[a], options);
+    fill_products(u);  // where z has fallen to zero, changing it along left a rounding error, whose logarithm is no loss
     const double end = value(u);
     if (end + penalty(u, options) <= start + 1e-12 * std::abs(start)) return end;
     std::copy(before_.begin(), before_.end(), u);
@@ -161,9 +162,10 @@ class KlRow {
     if (!std::isfinite(next) || change == T(0)) return;
     u = next;
     const auto floor = simd::Vector<T>{} + nmf_floor<T>();
+    constexpr T kRounding = 8 * std::numeric_limits<T>::epsilon();
     for (Index p = 0; p < count_; p += kLanes) {
-      const simd::Vector<T> z = simd::load(z_ + p) + change * simd::load(y + p);
-      simd::store<T>(z_ + p, z > floor ? z : floor);
+      const simd::Vector<T> before = simd::load(z_ + p), z = before + change * simd::load(y + p);
+      simd::store<T>(z_ + p, z > kRounding * before ? z : floor);  // less is what cancellation has left of zero
     }
   }
 
