@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-__all__ = ["compressed"]
+__all__ = ["compressed", "of_one_width"]
 
 
 def compressed(A: Any, name: str) -> Any:
@@ -24,6 +24,13 @@ def compressed(A: Any, name: str) -> Any:
     elif A.format == "bsr":
         _check_blocks(A, name)
     return A.tocsr()
+
+
+def of_one_width(X: Any) -> Any:
+    """Return data whose indices and pointers have one type, as kernels of other libraries want it."""
+    if getattr(X, "format", None) not in ("csr", "csc") or X.indptr.dtype == X.indices.dtype:
+        return X
+    return type(X)((X.data, X.indices, X.indptr), shape=X.shape)  # SciPy chooses the type
 
 
 class _Compressed:

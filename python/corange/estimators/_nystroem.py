@@ -18,6 +18,7 @@ from corange._kernel import KERNELS, KernelMatrix, kernel_values
 from corange._landmarks import PartialCholesky
 from corange._operators import as_operator, working_dtype
 from corange._random import RandomState, random_key
+from corange._sparse import of_one_width
 from corange._validation import (
     check_choice,
     check_indices,
@@ -304,7 +305,7 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         if isinstance(X, np.ma.MaskedArray) or scipy.sparse.issparse(X):
             # scikit-learn would drop the mask, and trusts the structure of a sparse matrix.
             as_operator(X, argument_name="X", check_finite=False)
-        X = validate_data(self, X, accept_sparse="csr", reset=reset)
+        X = of_one_width(validate_data(self, X, accept_sparse="csr", reset=reset))
         if callable(self.kernel):
             return X
         return X.astype(working_dtype(X.dtype, "X"), copy=False)

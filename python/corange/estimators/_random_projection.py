@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from corange import _core, sketching
 from corange._operators import as_operator, refuse_if_spoilt, working_dtype
 from corange._random import RandomState, random_key
+from corange._sparse import of_one_width
 from corange._validation import check_boolean, check_integer, check_proportion
 from corange.estimators._base import looks_for_nan
 from corange.sketching import johnson_lindenstrauss_min_dim
@@ -165,7 +166,7 @@ class RandomProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         X = validate_data(
             self, X, reset=reset, accept_sparse=["csr", "csc"], dtype="numeric", ensure_all_finite=False
         )
-        return X.astype(working_dtype(X.dtype, "X"), copy=False)
+        return of_one_width(X).astype(working_dtype(X.dtype, "X"), copy=False)
 
     @staticmethod
     def _refuse_nonfinite(X: Any) -> None:
