@@ -42,6 +42,8 @@ class Entry:
     `run(A, seed)` returns arrays; array i is multiplied by c ** powers[i] when A is. Without `certain_rank`,
     the rank is chosen by an error, which for an operator is a bound that holds with high probability, not a
     value. `domain` is what matrices it takes: "any", "definite" (positive semidefinite) or "nonnegative".
+    `rounding` is how far answers for the same matrix stored in other ways may be apart, relative to the
+    largest entry: a few roundings, or the residuals at which an iteration stops.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Entry:
     minimum: tuple[int, int] = (1, 1)
     certain_rank: bool = True
     domain: str = "any"
+    rounding: float = 1e-11
 
     def __str__(self) -> str:
         return self.name
@@ -299,14 +302,15 @@ def _nmf_estimator(A: Any, seed: int) -> Arrays:
     return model.fit_transform(A), model.components_
 
 
+_TOL = 1e-3  # the default of what iterates in single precision
 _IN_MEMORY = frozenset({"dense", "sparse"})
 _ENTRIES = frozenset({"dense", "sparse", "rows"})
 
 ENTRIES = [
-    Entry("svd", _svd, (0, 1, 0)),
-    Entry("svd(tol=1e-9)", _svd_tight, (0, 1, 0)),
-    Entry("svd(error=0.5)", _svd_error, (0, 1, 0), certain_rank=False),
-    Entry("eigh", _eigh, (1, 0), square=True),
+    Entry("svd", _svd, (0, 1, 0), rounding=_TOL),
+    Entry("svd(tol=1e-9)", _svd_tight, (0, 1, 0), rounding=1e-9),
+    Entry("svd(error=0.5)", _svd_error, (0, 1, 0), certain_rank=False, rounding=_TOL),
+    Entry("eigh", _eigh, (1, 0), square=True, rounding=_TOL),
     Entry("qb", _qb, (0, 1)),
     Entry("range_finder", _range_finder, (0,)),
     Entry("estimate_norm", _estimate_norm, (1,)),
@@ -335,11 +339,11 @@ ENTRIES = [
     Entry("nmf(solver='compressed')", _nmf("compressed"), (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
     Entry("nmf(starts=3)", _nmf_starts, (0.5, 0.5), accepts=_ENTRIES, domain="nonnegative"),
     Entry("NMF", _nmf_estimator, (0.5, 0.5), accepts=_IN_MEMORY, domain="nonnegative"),
-    Entry("update_svd(rows)", _update("rows"), (0, 1, 0)),
-    Entry("update_svd(columns)", _update("columns"), (0, 1, 0), accepts=_IN_MEMORY),
-    Entry("TruncatedSVD", _truncated_svd, (1, 0, 1), accepts=_IN_MEMORY, minimum=(1, 2)),
-    Entry("IncrementalSVD", _incremental, (0, 1, 1), accepts=_IN_MEMORY),
-    Entry("PCA", _pca, (1, 0, 1, 1), accepts=_IN_MEMORY, minimum=(2, 1)),
+    Entry("update_svd(rows)", _update("rows"), (0, 1, 0), rounding=_TOL),
+    Entry("update_svd(columns)", _update("columns"), (0, 1, 0), accepts=_IN_MEMORY, rounding=_TOL),
+    Entry("TruncatedSVD", _truncated_svd, (1, 0, 1), accepts=_IN_MEMORY, minimum=(1, 2), rounding=_TOL),
+    Entry("IncrementalSVD", _incremental, (0, 1, 1), accepts=_IN_MEMORY, rounding=_TOL),
+    Entry("PCA", _pca, (1, 0, 1, 1), accepts=_IN_MEMORY, minimum=(2, 1), rounding=_TOL),
     Entry("separable_nmf", _separable("spa"), (1, 0, 0), accepts=_IN_MEMORY, domain="nonnegative"),
     Entry(
         "separable_nmf(method='snpa')",
