@@ -12,6 +12,7 @@ import scipy.io
 import scipy.sparse
 
 import corange as cr
+from corange import _sources
 from corange.__main__ import main
 from corange._cli import demo
 from corange._cli.progress import SVDProgress
@@ -50,6 +51,18 @@ class TestSvd:
         assert "wrote r.npz" in out
         exact = np.linalg.svd(A.toarray(), compute_uv=False)[:5]
         np.testing.assert_allclose(cr.load("r.npz").s, exact, rtol=1e-9)
+
+    def test_a_file_larger_than_memory_is_read_by_rows(self, folder, capsys, monkeypatch):
+        monkeypatch.setattr(_sources, "STREAMED_BYTES", 100)
+        monkeypatch.setattr(_sources, "BLOCK_BYTES", 50 * 80 * 8)
+        assert main(["svd", write(folder, "a.npy"), "--rank", "5", "--tol", "1e-6", "--out", "r.npz"]) == 0
+        assert "memory-mapped matrix, float64, read 50 rows at a time" in capsys.readouterr().out
+        exact = np.linalg.svd(A.toarray(), compute_uv=False)[:5]
+        np.testing.assert_allclose(cr.load("r.npz").s, exact, rtol=1e-9)
+        assert main(["info", "a.npy"]) == 0
+        out = capsys.readouterr().out
+        assert "memory-mapped matrix" in out
+        assert f"{np.linalg.norm(A.toarray()):.6g} (Frobenius)" in out
 
     def test_error_instead_of_rank(self, folder, capsys):
         assert main(["svd", write(folder, "a.npz"), "--error", "0.5", "--out", "r"]) == 0
@@ -290,8 +303,9 @@ class TestProgress:
         assert "basis 32" in line
         assert "[" not in line
 
-    def test_reaches_the_command(self, folder, capsys):
-        assert main(["svd", write(folder, "a.npz"), "--rank", "3", "--progress"]) == 0
+    @pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.mtx", "a.mtx.gz"])
+    def test_reaches_the_command(self, folder, capsys, name):
+        assert main(["svd", write(folder, name), "--rank", "3", "--progress"]) == 0
         assert "converged, iteration" in capsys.readouterr().err
 
 

@@ -51,6 +51,27 @@ def test_make_targets_exist(page):
     assert set(named) <= set(targets)
 
 
+INSIDE = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"]
+
+
+@pytest.mark.parametrize("page", INSIDE, ids=name_of)
+def test_files_that_are_named_exist(page):
+    folders = [ROOT / name for name in ("cpp", "python", "tests", "bench", "docs", "cmake")]
+    paths = ["/" + name_of(path) for folder in folders for path in folder.rglob("*")]
+    named = set(re.findall(r"`([\w/.-]*\w\.(?:hpp|cpp|pyi?))`", page.read_text()))
+    assert named
+    assert all(any(path.endswith("/" + name) for path in paths) for name in named)
+
+
+def test_the_map_of_the_code_names_what_the_code_holds():
+    sources = [*(ROOT / "cpp").rglob("*.[ch]pp"), *(ROOT / "python").rglob("*.py")]
+    code = "".join(path.read_text() for path in sources)
+    quoted = re.findall(r"`(?:\w+[.:]+)*(\w+)(?:\([^`]*\))?`", INSIDE[1].read_text())
+    names = {word for word in quoted if "_" in word.strip("_") or word[0].isupper()}
+    assert len(names) > 30
+    assert {name for name in names if not re.search(rf"\b{name}\b", code)} <= {"_core_x86_64_v3"}
+
+
 def test_every_public_name_is_in_the_reference():
     reference = "".join(page.read_text() for page in sorted((ROOT / "docs" / "api").glob("*.md")))
     objects = set(re.findall(r"auto(?:function|class|exception):: corange\.(\w+)", reference))

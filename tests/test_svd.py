@@ -168,8 +168,8 @@ class TestSmallAndDegenerate:
         result = cr.svd(KINDS[kind](A), 6, random_state=0)
         assert result.report.converged
         assert_svd_valid(A, result)
-        # However loose the tolerance, repeated values and zeros beyond the rank are exact, up to the square of
-        # single precision: the basis is in that.
+        # However loose the tolerance, repeated values, and zeros beyond the rank, are exact: the basis is in
+        # single precision at least, and its error counts squared.
         exact = np.linalg.svd(A, compute_uv=False)[:6]
         rounding = 10 * np.finfo(np.float32).eps ** 2
         np.testing.assert_allclose(result.s, exact, rtol=0, atol=rounding * exact[0])

@@ -1,4 +1,4 @@
-"""TruncatedSVD and PCA stand in for scikit-learn's: every value accepted, every attribute and method there."""
+"""TruncatedSVD and PCA take the place of scikit-learn's: values accepted, attributes and methods there."""
 
 import inspect
 
