@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,3 +67,13 @@ def test_only_estimators_import_scikit_learn_and_nothing_imports_matplotlib(path
 def test_the_loader_knows_nothing_above_it(path):
     ours = [module for module in imports_on_import(path) if module.startswith("corange")]
     assert all(module.startswith("corange._core") for module in ours)
+
+
+def test_importing_the_package_imports_nothing_else():
+    """So it takes no time beyond that of NumPy and SciPy, which the benchmark case ``import`` measures."""
+    code = "import sys; old = set(sys.modules); import corange; print(*sorted(set(sys.modules) - old))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ours = run.stdout.split()
+    assert "corange" in ours
+    assert {name.split(".")[0] for name in ours} <= {"corange", *sys.stdlib_module_names}
+    assert not any(name.startswith("corange.") for name in ours)

@@ -148,6 +148,11 @@ class TestChoiceOfInstructionSet:
             "avx512vl",
         }.issubset(flags)
 
+    @pytest.mark.skipif("CORANGE_ISA_LEVELS" in os.environ, reason="other levels were asked for")
+    def test_a_build_has_the_best_level_of_the_machine(self):
+        config = show_config(mode="dicts")
+        assert config["isas_installed"][0] == config["isas_supported"][0]
+
     def test_every_installed_build_loads_when_forced(self):
         config = show_config(mode="dicts")
         for isa in set(config["isas_installed"]) & set(config["isas_supported"]):

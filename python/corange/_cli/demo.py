@@ -25,6 +25,10 @@ Method = Callable[[Any, int], tuple[Array, Array]]
 
 _TOPICS = 12
 _WORDS = 8
+_LEGEND = """\
+  times       the first row is 1
+  error of s  largest relative error of a singular value
+  error of v  largest | ||A v||^2 - s^2 | / s_next^2 of a right vector v, by converged values s"""
 
 
 class Timing(NamedTuple):
@@ -55,6 +59,7 @@ def run(options: argparse.Namespace) -> None:
     threads = _core.build_info()["max_threads"]
     print(f"The same job elsewhere: medians of {repeats}, in turns, {threads} threads ...", flush=True)
     print(as_table(compare(text.data, rank, repeats)))
+    print(_LEGEND)
 
 
 def topics(text: TextData, result: SVDResult) -> list[str]:
