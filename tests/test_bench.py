@@ -16,6 +16,7 @@ if not (ROOT / "bench").is_dir():
     pytest.skip("the benchmarks are not part of this tree", allow_module_level=True)
 sys.path.insert(0, str(ROOT))
 
+from bench import __main__ as families  # noqa: E402
 from bench import accuracy, chart, contest, data, harness, memory, peers, tuning, updating  # noqa: E402
 from bench.answers import SVDAnswer  # noqa: E402
 from bench.session import Session  # noqa: E402
@@ -252,6 +253,14 @@ def test_cases_of_other_families_run(session, family, cases):
         absent = "skmatter" if importlib.util.find_spec("skmatter") is None else "nobody"
         bars = [bar for bar in report.bars if absent not in bar.text]
         assert all(bar.measured is not None and bar.measured > 0 for bar in bars)
+
+
+def test_the_manual_lists_every_case():
+    """And nobody has to look into the code to find what can be measured."""
+    page = (ROOT / "docs" / "benchmarks.md").read_text()
+    for family in families._FAMILIES:
+        for case in importlib.import_module(f"bench.{family}").CASES:
+            assert f"`{case.name}`" in page
 
 
 def test_command_line_writes_json_and_chart(tmp_path):
