@@ -186,6 +186,11 @@ def test_many_targets_are_those_one_by_one():
     for j in range(5):
         assert backward_error(A, b[:, j], together.x[:, j]) <= 4 * EPS
     assert cr.lstsq(A, b[:, :1], random_state=0).x.shape == (30, 1)
+    for kind in (scipy.sparse.csr_array(A), scipy.sparse.csc_array(A), Rows(A)):
+        found = cr.lstsq(kind, b, random_state=0)
+        assert found.report.backward_errors.shape == (5,)
+        for j in range(5):
+            assert backward_error(A, b[:, j], found.x[:, j]) <= 4 * EPS
 
 
 def test_float32_stays_float32_and_is_as_good_as_its_rounding():

@@ -175,6 +175,16 @@ def test_samples_survive_a_file(matrix, method, tmp_path):
     assert repr(cr.load(buffer)) == repr(sample)
 
 
+@pytest.mark.parametrize("method", ["priority", "threshold"])
+def test_samples_made_apart_and_combined_from_files_give_the_bits_of_one_call(method, tmp_path):
+    for name, matrix in (("A", A), ("B", B)):
+        CoordinatedSample(matrix, 40, method=method, random_state=7).save(tmp_path / f"{name}.npz")
+    found = cr.load(tmp_path / "A.npz").combine(cr.load(tmp_path / "B.npz"))
+    expected = cr.matmul_sketch(A, B, 40, method=f"coordinated-{method}", random_state=7)
+    np.testing.assert_array_equal(found.product, expected.product)
+    assert (found.error, found.error_bound) == (expected.error, expected.error_bound)
+
+
 # ---- any matrix
 
 

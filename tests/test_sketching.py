@@ -70,6 +70,21 @@ def test_a_block_is_that_block_of_the_whole(make):
 
 
 @every_sketch
+def test_a_block_applies_to_every_kind_of_input_as_in_the_whole(make):
+    """Rows of A outside the block are zero for the whole, so that both are the same product."""
+    S, A = make(24, 500, random_state=5), np.random.default_rng(0).standard_normal((130, 9))
+    A[np.abs(A) < 0.5] = 0
+    padded = np.zeros((500, 9))
+    padded[210:340] = A
+    wanted, block = S.toarray() @ padded, S[:, 210:340]
+    for part, whole in zip(layouts(A), layouts(padded), strict=True):
+        for result in (block @ part, (part.T @ block.T).T, S @ whole, (whole.T @ S.T).T):
+            np.testing.assert_allclose(result, wanted, rtol=0, atol=1e-12 * np.abs(S.toarray()).sum(1).max())
+        if isinstance(S, sketching.SparseSign):  # one order of every sum
+            assert np.array_equal(block @ part, S @ whole)
+
+
+@every_sketch
 def test_same_seed_same_bits_on_any_number_of_threads(make):
     A = np.random.default_rng(0).standard_normal((2100, 70))
     results = []

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from corange import _core
 from corange._operators import Matrix, as_matrix
-from corange._random import RandomState
+from corange._random import RandomState, Stream
 from corange._report import Iteration, report_from_core
 from corange._results import EighResult
 from corange._svd import shortfall, svd_options
@@ -141,7 +141,7 @@ def _refuse_asymmetric(matrix: Matrix, seed: int) -> None:
     if not matrix.in_memory:
         return
     probe = np.empty((n, 2))
-    _core.random_block("sign", seed, stream=2**64 - 1, row0=0, col0=0, out=probe)
+    _core.random_block("sign", seed, stream=Stream.EIGH_SYMMETRY, row0=0, col0=0, out=probe)
     forward, adjoint = np.empty_like(probe), np.empty_like(probe)
     matrix.operator.apply(probe, forward)
     matrix.operator.apply_adjoint(probe, adjoint)

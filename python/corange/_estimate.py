@@ -9,7 +9,7 @@ from scipy.special import gammainccinv, gammaincinv
 
 from corange import _core
 from corange._operators import Matrix, as_matrix, as_operator
-from corange._random import RandomState, random_key
+from corange._random import RandomState, Stream, random_key
 from corange._results import LowRankResult
 from corange._validation import (
     check_boolean,
@@ -22,9 +22,6 @@ from corange._validation import (
 __all__ = ["Estimate", "error_estimate", "estimate_error", "estimate_norm", "measured_error"]
 
 Array = npt.NDArray[Any]
-
-# A stream of the random generator for probes alone, independent of the sketches they judge.
-_PROBES = 2**64 - 2
 
 
 class Estimate(NamedTuple):
@@ -340,7 +337,7 @@ def _multiply(factors: tuple[Array, ...], X: Array) -> Array:
 def _normal_block(rows: int, columns: int, seed: int) -> Array:
     """Draw Gaussian probes from a stream of their own."""
     block = np.empty((rows, columns))
-    _core.random_block("normal", seed, stream=_PROBES, row0=0, col0=0, out=block)
+    _core.random_block("normal", seed, stream=Stream.ESTIMATE_PROBES, row0=0, col0=0, out=block)
     return block
 
 

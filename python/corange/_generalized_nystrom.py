@@ -10,7 +10,7 @@ from corange._estimate import known_norm, measured_error
 from corange._factor_core import pseudo_inverse
 from corange._look import Look, by_error, rank_or_error
 from corange._operators import Matrix, as_matrix, as_operator
-from corange._random import RandomState, random_key
+from corange._random import RandomState, Stream, random_key
 from corange._results import SVDResult
 from corange._rows import Rows, adjoint_product
 from corange._single_pass import (
@@ -27,9 +27,6 @@ from corange._validation import check_boolean, check_integer, check_rank, shown
 __all__ = ["generalized_nystrom"]
 
 Array = npt.NDArray[Any]
-
-# Streams of the test matrices of columns and of rows.
-_COLUMNS, _ROWS = 2**64 - 6, 2**64 - 7
 
 
 def generalized_nystrom(
@@ -128,8 +125,8 @@ def _generalized_look(matrix: Matrix, by_rows: Rows | None, size: int, seed: int
     started = time.perf_counter()
     (m, n), dtype = matrix.shape, matrix.dtype
     tall = min(m, size + (size + 1) // 2)
-    X = normal_rows(seed, _COLUMNS, 0, n, size, dtype)
-    Y = normal_rows(seed, _ROWS, 0, m, tall + PROBES, dtype)
+    X = normal_rows(seed, Stream.GENERALIZED_COLUMNS, 0, n, size, dtype)
+    Y = normal_rows(seed, Stream.GENERALIZED_ROWS, 0, m, tall + PROBES, dtype)
     left, right = _products(matrix, X, Y) if by_rows is None else _products_by_rows(by_rows, X, Y)
     triplets = _assemble(left, np.ascontiguousarray(right[:, :tall]), adjoint_product(Y, left)[:tall])
     probes, seen = Y[:, tall:], right[:, tall:].astype(np.float64)

@@ -10,7 +10,7 @@ from corange._estimate import known_norm, measured_error
 from corange._from_landmarks import from_landmarks
 from corange._look import Look, by_error, rank_or_error
 from corange._operators import Matrix, as_matrix
-from corange._random import RandomState, random_key
+from corange._random import RandomState, Stream, random_key
 from corange._results import EighResult, NystromResult
 from corange._rows import adjoint_product
 from corange._single_pass import (
@@ -27,9 +27,6 @@ from corange._validation import check_boolean, check_optional_integer, check_ran
 __all__ = ["nystrom"]
 
 Array = npt.NDArray[Any]
-
-# Streams of the test matrices of columns and of rows.
-_COLUMNS, _ROWS = 2**64 - 6, 2**64 - 7
 
 
 @overload
@@ -187,8 +184,8 @@ def _nystrom_look(matrix: Matrix, size: int, seed: int) -> Look[EighResult]:
     started = time.perf_counter()
     n, dtype = matrix.shape[0], matrix.dtype
     right = np.empty((n, size + PROBES), dtype)
-    right[:, :size] = basis(normal_rows(seed, _COLUMNS, 0, n, size, dtype))
-    right[:, size:] = normal_rows(seed, _ROWS, 0, n, PROBES, dtype)
+    right[:, :size] = basis(normal_rows(seed, Stream.NYSTROM_TEST, 0, n, size, dtype))
+    right[:, size:] = normal_rows(seed, Stream.NYSTROM_PROBES, 0, n, PROBES, dtype)
     images = np.empty_like(right)
     matrix.operator.apply(right, images)
     Y = np.ascontiguousarray(images[:, :size])

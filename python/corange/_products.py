@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange import _core
-from corange._random import RandomState, random_key
+from corange._random import RandomState, Stream, random_key
 from corange._results import ProductResult
 from corange._rows import Rows, adjoint_product, frobenius_norm, largest_norm
 from corange._validation import check_boolean, check_choice, check_integer
@@ -20,9 +20,6 @@ __all__ = ["matmul_sketch"]
 Array = npt.NDArray[Any]
 
 _METHODS = ("coordinated-priority", "coordinated-threshold", "row-sampling", "gaussian", "countsketch")
-
-# The stream that chooses rows when both matrices are at hand.
-_CHOICES = 2**64 - 4
 
 
 def matmul_sketch(
@@ -126,7 +123,7 @@ def _row_sampling(A: Rows, B: Rows, size: int, seed: int) -> ProductResult:
     heads = np.cumsum(weights)
     total = float(heads[-1])
     numbers = np.empty((size, 1))
-    _core.random_block("uniform", seed, stream=_CHOICES, row0=0, col0=0, out=numbers)
+    _core.random_block("uniform", seed, stream=Stream.PRODUCT_ROWS, row0=0, col0=0, out=numbers)
     drawn = np.searchsorted(heads, numbers[:, 0] * total, side="right")
     rows, counts = np.unique(drawn[drawn < weights.size], return_counts=True)
     factors = counts * (total / size) / weights[rows]

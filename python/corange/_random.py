@@ -11,11 +11,39 @@ import numpy as np
 
 from corange._validation import shown
 
-__all__ = ["RandomState", "random_key"]
+__all__ = ["RandomState", "Stream", "random_key"]
 
 RandomState = int | np.integer | np.random.Generator | np.random.RandomState | None
 
 _LARGEST = 2**64 - 1
+
+
+class Stream:
+    """Numbers of the streams that one key is the root of; a number that changes is other random numbers.
+
+    Methods that are never used on each other's results may share a number. The core takes the small ones.
+    """
+
+    # Sketch operators.
+    DENSE = 101
+    SPARSE_SIGN = 102
+    HADAMARD_SIGNS = 103
+    PLACES = 104
+    FAST_JL_VALUES = 105
+    FOURIER_SIGNS = 106
+    ROW_SAMPLING = 107
+    VERY_SPARSE_SIGNS = 108
+    # From the top, so that a method may use sketch operators of the same key.
+    EIGH_SYMMETRY = 2**64 - 1
+    ESTIMATE_PROBES = 2**64 - 2
+    COORDINATED_ROWS = 2**64 - 3
+    PRODUCT_ROWS = 2**64 - 4
+    NYSTROM_TEST, NYSTROM_PROBES = 2**64 - 6, 2**64 - 7
+    GENERALIZED_COLUMNS, GENERALIZED_ROWS = 2**64 - 6, 2**64 - 7
+    STREAMING_ROWS, STREAMING_COLUMNS = 2**64 - 8, 2**64 - 9
+    UPDATE_STARTS = 2**64 - 10
+    UPDATE_PROJECTION = 2**64 - 11
+    NMF_W, NMF_H, NMF_FILL_W, NMF_FILL_H = 2**64 - 21, 2**64 - 22, 2**64 - 23, 2**64 - 24
 
 
 def random_key(random_state: object, name: str = "random_state") -> int:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange._operators import Matrix
+from corange._random import Stream
 from corange._single_pass import normal_rows
 from corange._svd import decompose, svd_options
 
@@ -19,7 +20,6 @@ INITS = ("auto", "nndsvd", "nndsvda", "nndsvdar", "random")
 _SVD_TOL = 3e-3
 _OVERSAMPLE = 1  # vectors of the basis beyond the rank, relative to it: it would else take most of the memory
 _PIECE = 4096  # rows looked at together
-_W, _H, _FILL_W, _FILL_H = 2**64 - 21, 2**64 - 22, 2**64 - 23, 2**64 - 24  # streams of random numbers
 
 
 def start(matrix: Matrix, rank: int, init: str, seed: int) -> tuple[Array, Array]:
@@ -30,7 +30,7 @@ def start(matrix: Matrix, rank: int, init: str, seed: int) -> tuple[Array, Array
     if init == "nndsvd" and rank <= min(matrix.shape):
         return W, Ht
     fill_in = _fill(matrix)
-    for factor, stream in ((W, _FILL_W), (Ht, _FILL_H)):
+    for factor, stream in ((W, Stream.NMF_FILL_W), (Ht, Stream.NMF_FILL_H)):
         if init == "nndsvdar":
             small = normal_rows(seed, stream, 0, factor.shape[0], rank, factor.dtype)
             np.abs(small, out=small)
@@ -92,7 +92,7 @@ def _squares(Y: Array, *, positive: bool = False) -> npt.NDArray[np.float64]:
 def _random(matrix: Matrix, rank: int, seed: int) -> tuple[Array, Array]:
     """Half-normal numbers, scaled so that no multiple of W H is closer to the matrix."""
     (m, n), dtype = matrix.shape, matrix.dtype
-    W, Ht = (normal_rows(seed, s, 0, size, rank, dtype) for s, size in ((_W, m), (_H, n)))
+    W, Ht = (normal_rows(seed, s, 0, size, rank, dtype) for s, size in ((Stream.NMF_W, m), (Stream.NMF_H, n)))
     for factor in (W, Ht):
         np.abs(factor, out=factor)
     scan = matrix.operator.scan()

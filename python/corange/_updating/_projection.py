@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange._operators import Matrix, as_matrix
+from corange._random import Stream
 from corange._results import SVDResult
 from corange._rows import frobenius_norm
 from corange._single_pass import basis as orthonormal
@@ -18,7 +19,6 @@ __all__ = ["Projected", "project_rows"]
 
 Array = npt.NDArray[Any]
 
-_STREAM = 2**64 - 11
 # Shift beyond the largest square of a singular value, relative to it.
 _SHIFT = 1.01
 _TOL = 1e-4
@@ -73,7 +73,7 @@ def project_rows(
     left = np.ascontiguousarray(result.U)
     size = min(size, rows.shape[0], left.shape[0] - left.shape[1])
     if size > 0:
-        P = normal_rows(seed, _STREAM, 0, rows.shape[0], size, left.dtype)
+        P = normal_rows(seed, Stream.UPDATE_PROJECTION, 0, rows.shape[0], size, left.dtype)
         unit = left.dtype.type(result.s[0] or 1.0)
         Y = _image(data, orthonormal(_adjoint_image(rows.matrix, P))).astype(left.dtype, copy=False) / unit
         X = _solved(data, unit, _outside(left, Y), rounds)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from corange._random import Stream
 from corange._single_pass import basis as orthonormal
 from corange._single_pass import normal_rows
 from corange._updating._basis import adjoint, product
@@ -14,8 +15,6 @@ __all__ = ["Directions", "all_directions", "lanczos_directions", "power_directio
 
 Doubles = npt.NDArray[np.float64]
 
-# Stream of the random starts; its rows are counted up, so that no two updates use the same.
-_STARTS = 2**64 - 10
 # Part of the warm directions that starts from old triplets; the others start at random.
 _WARM = 0.6
 _EPS = float(np.finfo(np.float64).eps)
@@ -123,7 +122,7 @@ def _start(residual: Residual, size: int, seed: int, update: int) -> Doubles:
     """Random columns; as many as there are rows leave nothing to chance."""
     s = residual.shape[1]
     first = update << 40
-    return normal_rows(seed, _STARTS, first, first + s, size, np.dtype(np.float64))
+    return normal_rows(seed, Stream.UPDATE_STARTS, first, first + s, size, np.dtype(np.float64))
 
 
 def _measured(residual: Residual, Q: Doubles) -> Directions:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import scipy.sparse
 
 from corange import _core
-from corange._random import RandomState, random_key
+from corange._random import RandomState, Stream, random_key
 from corange._results import ProductResult, save_arrays
 from corange._rows import Rows, adjoint_product, frobenius_norm, largest_norm
 from corange._validation import check_boolean, check_choice, check_integer
@@ -18,9 +18,6 @@ __all__ = ["CoordinatedSample"]
 
 Array = npt.NDArray[Any]
 Doubles = npt.NDArray[np.float64]
-
-# The stream that gives each row its number: the same one for every matrix.
-_HASHES = 2**64 - 3
 
 _METHODS = ("priority", "threshold")
 
@@ -265,7 +262,7 @@ class CoordinatedSample:
 def row_numbers(m: int, seed: int) -> Doubles:
     """Uniform random numbers of the rows, a pure function of seed and position."""
     numbers = np.empty((m, 1))
-    _core.random_block("uniform", seed, stream=_HASHES, row0=0, col0=0, out=numbers)
+    _core.random_block("uniform", seed, stream=Stream.COORDINATED_ROWS, row0=0, col0=0, out=numbers)
     return numbers[:, 0]
 
 

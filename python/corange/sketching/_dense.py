@@ -7,13 +7,12 @@ import numpy.typing as npt
 
 from corange import _core
 from corange._operators import Stored
+from corange._random import Stream
 from corange.sketching._base import TILE, Sketch, draw
 
 __all__ = ["Gaussian", "Rademacher"]
 
 Array = npt.NDArray[Any]
-
-_STREAM = 101
 
 
 class _Dense(Sketch):
@@ -27,7 +26,7 @@ class _Dense(Sketch):
         start, stop, _ = rows.indices(self.shape[1])
         first, last, _ = columns.indices(self.size)
         place, shape = self.start + start, (stop - start, last - first)
-        entries = draw(self._kind, self.seed, _STREAM, place, shape, dtype, column=first)
+        entries = draw(self._kind, self.seed, Stream.DENSE, place, shape, dtype, column=first)
         entries *= entries.dtype.type(1 / np.sqrt(self.size))
         return entries
 

@@ -9,7 +9,7 @@ import scipy.fft
 
 from corange import _core
 from corange._operators import Stored
-from corange._random import RandomState
+from corange._random import RandomState, Stream
 from corange._validation import check_integer
 from corange.sketching._base import Sketch, draw
 from corange.sketching._mixed import dense_chunks, random_order
@@ -18,7 +18,6 @@ __all__ = ["SRFT"]
 
 Array = npt.NDArray[Any]
 
-_SIGNS = 106
 _CHUNK = 1 << 20  # entries that are transformed at a time
 
 
@@ -88,7 +87,7 @@ class SRFT(Sketch):
 
     def _parts(self, dtype: Any) -> tuple[Array, Array, slice]:
         """Signs, rows of the transform that are kept, and the columns of this block."""
-        signs = draw("sign", self.seed, _SIGNS, 0, (1, self.length), dtype)[0]
+        signs = draw("sign", self.seed, Stream.FOURIER_SIGNS, 0, (1, self.length), dtype)[0]
         places = random_order(self.seed, self.length)[: self.size]
         return signs, places, slice(self.start, self.start + self.shape[1])
 

@@ -13,7 +13,7 @@ import scipy.sparse
 from corange import _core
 from corange._fwht import fwht
 from corange._operators import Stored
-from corange._random import RandomState
+from corange._random import RandomState, Stream
 from corange._validation import check_choice, check_integer, check_nonnegative, check_proportion, shown
 from corange.sketching._base import Sketch, draw
 
@@ -21,7 +21,6 @@ __all__ = ["SRHT", "FastJL", "SparseRows", "as_scipy", "bernoulli", "dense_chunk
 
 Array = npt.NDArray[Any]
 
-_SIGNS, _PLACES, _VALUES = 103, 104, 105
 _CHUNK = 1 << 22  # entries of sparse data that are dense at a time
 
 
@@ -38,7 +37,7 @@ class SparseRows(Sketch):
         if not self._mixed:
             return None
         length = 1 << (self.length - 1).bit_length()
-        signs: Array = draw("sign", self.seed, _SIGNS, 0, (1, length), dtype)[0]
+        signs: Array = draw("sign", self.seed, Stream.HADAMARD_SIGNS, 0, (1, length), dtype)[0]
         return signs
 
     def _apply(self, A: Stored) -> Array:
@@ -202,7 +201,9 @@ class FastJL(SparseRows):
     def _rows(self, dtype: Any) -> Any:
         length = 1 << (self.length - 1).bit_length()
         places = bernoulli(self.seed, 0, self.size * length, self.density)
-        data = draw("normal", self.seed, _VALUES, 0, (1, max(len(places), 1)), dtype)[0][: len(places)]
+        data = draw("normal", self.seed, Stream.FAST_JL_VALUES, 0, (1, max(len(places), 1)), dtype)[0][
+            : len(places)
+        ]
         data *= dtype.type(1 / math.sqrt(self.density * self.size * length))
         indptr = np.searchsorted(places, np.arange(self.size + 1) * length)
         return scipy.sparse.csr_array((data, places % length, indptr), shape=(self.size, length))
@@ -223,7 +224,7 @@ def bernoulli(seed: int, row: int, total: int, q: float) -> npt.NDArray[np.int64
         return np.arange(total)
     count = int(total * q + 6 * math.sqrt(total * q) + 16)
     while True:
-        u = draw("uniform", seed, _PLACES, row, (1, count))[0]
+        u = draw("uniform", seed, Stream.PLACES, row, (1, count))[0]
         skips = np.minimum(np.log1p(-u) / math.log1p(-q), total).astype(np.int64)
         places = np.cumsum(skips + 1) - 1
         if places[-1] >= total:
@@ -233,13 +234,13 @@ def bernoulli(seed: int, row: int, total: int, q: float) -> npt.NDArray[np.int64
 
 def chooses_any(seed: int, row: int, total: int, q: float) -> bool:
     """Tell whether `bernoulli` returns any place, without drawing more than the first."""
-    u = draw("uniform", seed, _PLACES, row, (1, 1))[0, 0]
+    u = draw("uniform", seed, Stream.PLACES, row, (1, 1))[0, 0]
     return q >= 1 or math.log1p(-u) / math.log1p(-q) < total
 
 
 def random_order(seed: int, n: int) -> npt.NDArray[np.int64]:
     """Return a random permutation of 0 .. n - 1."""
-    return np.argsort(draw("uniform", seed, _PLACES, 0, (1, n))[0], kind="stable")
+    return np.argsort(draw("uniform", seed, Stream.PLACES, 0, (1, n))[0], kind="stable")
 
 
 def as_scipy(A: Stored) -> Any:

@@ -8,7 +8,7 @@ import scipy.linalg
 import scipy.sparse
 
 from corange._operators import Stored, as_stored
-from corange._random import RandomState, random_key
+from corange._random import RandomState, Stream, random_key
 from corange._validation import check_choice, check_weights
 from corange.sketching._base import Sketch, draw
 from corange.sketching._mixed import as_scipy
@@ -17,8 +17,6 @@ from corange.sketching._sign import SparseSign
 __all__ = ["RowSampling"]
 
 Array = npt.NDArray[Any]
-
-_STREAM = 107
 
 
 class RowSampling(Sketch):
@@ -77,7 +75,7 @@ class RowSampling(Sketch):
         super().__init__(size, n, random_state)
         weights = check_weights("probabilities", 1.0 if probabilities is None else probabilities, self.length)
         bounds = np.cumsum(weights / weights.max())
-        u = draw("uniform", self.seed, _STREAM, 0, (1, self.size))[0]
+        u = draw("uniform", self.seed, Stream.ROW_SAMPLING, 0, (1, self.size))[0]
         self.indices = np.searchsorted(bounds, u * bounds[-1], side="right")
         self._values = 1 / np.sqrt(self.size * (weights / weights.max())[self.indices] / bounds[-1])
 

@@ -7,15 +7,13 @@ import numpy.typing as npt
 
 from corange import _core
 from corange._operators import Stored
-from corange._random import RandomState
+from corange._random import RandomState, Stream
 from corange._validation import check_integer
 from corange.sketching._base import Sketch
 
 __all__ = ["CountSketch", "SparseSign"]
 
 Array = npt.NDArray[Any]
-
-_STREAM = 102
 
 
 class SparseSign(Sketch):
@@ -66,7 +64,7 @@ class SparseSign(Sketch):
         self.nnz = check_integer("nnz", nnz, low=1, high=self.size)
 
     def _core_sketch(self) -> _core.SparseSign:
-        return _core.SparseSign(self.size, self.nnz, self.seed, _STREAM)
+        return _core.SparseSign(self.size, self.nnz, self.seed, Stream.SPARSE_SIGN)
 
     def _apply(self, A: Stored) -> Array:
         out = np.empty((self.size, A.shape[1]), A.dtype)

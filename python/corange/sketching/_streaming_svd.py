@@ -9,7 +9,7 @@ import scipy.linalg
 
 from corange._estimate import measured_error
 from corange._operators import as_operator
-from corange._random import RandomState, random_key
+from corange._random import RandomState, Stream, random_key
 from corange._results import SVDResult
 from corange._results._storage import File, save_arrays
 from corange._rows import adjoint_product
@@ -34,8 +34,6 @@ __all__ = ["StreamingSVD"]
 
 Array = npt.NDArray[Any]
 
-# Streams of the test matrices that multiply rows and columns.
-_ROWS, _COLUMNS = 2**64 - 8, 2**64 - 9
 # What is kept, and saved.
 _SKETCHES = ("range", "corange", "core", "probe")
 # Rows of a test matrix that are regenerated together.
@@ -325,12 +323,14 @@ class StreamingSVD:
     def _row_tests(self, start: int, stop: int) -> tuple[Array, Array]:
         """Test matrices of some rows: those of co-range and error, and that of the core."""
         width = self.size + PROBES
-        whole = normal_rows(self.seed, _ROWS, start, stop, width + self.core_size, self.dtype)
+        whole = normal_rows(self.seed, Stream.STREAMING_ROWS, start, stop, width + self.core_size, self.dtype)
         return np.ascontiguousarray(whole[:, :width]), np.ascontiguousarray(whole[:, width:])
 
     def _column_tests(self, start: int, stop: int) -> Array:
         """Test matrices of some columns, range and core side by side."""
-        return normal_rows(self.seed, _COLUMNS, start, stop, self.size + self.core_size, self.dtype)
+        return normal_rows(
+            self.seed, Stream.STREAMING_COLUMNS, start, stop, self.size + self.core_size, self.dtype
+        )
 
     def _add(self, row: int, column: int, core_tests: Array, forward: Array, adjoint: Array) -> None:
         self._range[row : row + forward.shape[0]] += forward[:, : self.size]

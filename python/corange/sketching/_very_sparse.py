@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from corange._random import RandomState
+from corange._random import RandomState, Stream
 from corange._validation import check_choice, check_nonnegative, shown
 from corange.sketching._base import draw
 from corange.sketching._mixed import SparseRows, bernoulli
@@ -17,7 +17,6 @@ __all__ = ["STRIP", "VerySparse"]
 Places = npt.NDArray[np.int64]
 Signs = npt.NDArray[np.float32]
 
-_VALUES = 108
 STRIP, _TILE = 32, 4096  # rows and columns that are drawn together
 
 
@@ -109,5 +108,9 @@ class VerySparse(SparseRows):
             kept = (column >= 0) & (column < self.shape[1]) & (row < self.size - first)
             rows.append(row[kept])
             columns.append(column[kept])
-            signs.append(draw("sign", self.seed, _VALUES, counter, (1, len(places)), np.float32)[0][kept])
+            signs.append(
+                draw("sign", self.seed, Stream.VERY_SPARSE_SIGNS, counter, (1, len(places)), np.float32)[0][
+                    kept
+                ]
+            )
         return np.concatenate(rows), np.concatenate(columns), np.concatenate(signs)

@@ -66,6 +66,30 @@ struct Twin {
   friend auto operator==(Twin x, Twin y) { return Twin<decltype(x.a == y.a)>{x.a == y.a, x.b == y.b}; }
 };
 
+/// Unsigned integers as wide as the numbers of V, and floating-point numbers as wide as the integers of V, in the same shape.
+template <class V>
+struct Counterparts {
+  using Unsigned = std::conditional_t<sizeof(V{}[0]) == 4, U32, U64>;
+  using Float = std::conditional_t<sizeof(V{}[0]) == 4, F32, F64>;
+};
+template <class V>
+struct Counterparts<Twin<V>> {
+  using Unsigned = Twin<typename Counterparts<V>::Unsigned>;
+  using Float = Twin<typename Counterparts<V>::Float>;
+};
+template <class V>
+using ScalarOf = std::remove_cvref_t<decltype(V{}[0])>;
+template <class V>
+using UnsignedOf = typename Counterparts<V>::Unsigned;
+template <class V>
+using FloatOf = typename Counterparts<V>::Float;
+
+/// The number in all lanes.
+template <class V>
+inline V all(double x) {
+  return V{} + static_cast<ScalarOf<V>>(x);
+}
+
 /// The same bits as another type.
 template <class To, class From>
 inline To bits(From x) {
@@ -116,7 +140,7 @@ inline Twin<V> times(Twin<V> x, Twin<V> y) {
 }
 template <class V>
 inline V times(V a, double b) {
-  return times(a, V{} + static_cast<decltype(V{}[0] + 0)>(b));
+  return times(a, all<V>(b));
 }
 
 /// Product of the low halves of 64-bit lanes; the high halves are ignored.
@@ -171,17 +195,45 @@ inline Twin<V> square_root(Twin<V> x) {
   return {square_root(x.a), square_root(x.b)};
 }
 
-inline F32 to_float(I32 x) { return __builtin_convertvector(x, F32); }
-inline Twin<F32> to_float(Twin<I32> x) { return {to_float(x.a), to_float(x.b)}; }
+/// x where it is positive, 0 where it is not; x is a number.
+template <class V>
+inline V positive_part(V x) {
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+  if constexpr (std::is_same_v<V, F32>)
+    return bits<F32>(_mm512_maskz_max_ps(-1, bits<__m512>(x), __m512{}));
+  else
+    return bits<F64>(_mm512_maskz_max_pd(-1, bits<__m512d>(x), __m512d{}));
+#elif defined(__AVX2__)
+  if constexpr (std::is_same_v<V, F32>)
+    return bits<F32>(_mm256_max_ps(bits<__m256>(x), __m256{}));
+  else
+    return bits<F64>(_mm256_max_pd(bits<__m256d>(x), __m256d{}));
+#elif defined(__x86_64__)
+  if constexpr (std::is_same_v<V, F32>)
+    return bits<F32>(_mm_max_ps(bits<__m128>(x), __m128{}));
+  else
+    return bits<F64>(_mm_max_pd(bits<__m128d>(x), __m128d{}));
+#else
+  return select(x > V{}, x, V{});
+#endif
+}
+template <class V>
+inline Twin<V> positive_part(Twin<V> x) {
+  return {positive_part(x.a), positive_part(x.b)};
+}
 
-template <class U>
-using AsDouble = std::conditional_t<std::is_same_v<U, U64>, F64, Twin<F64>>;
+/// The words as signed integers, rounded.
+inline F32 signed_to_float(U32 x) { return __builtin_convertvector(bits<I32>(x), F32); }
+template <class V>
+inline FloatOf<Twin<V>> signed_to_float(Twin<V> x) {
+  return {signed_to_float(x.a), signed_to_float(x.b)};
+}
 
 /// high * 2^32 + low - offset, rounded once. Both 64-bit lanes hold 32 bits; offset is a multiple of 2^32 and of the size of
 /// high * 2^32 at most. The words become the mantissas of 2^84 and 2^52, which are then subtracted exactly.
 template <class U>
 inline auto to_double(U high, U low, double offset) {
-  using D = AsDouble<U>;
+  using D = FloatOf<U>;
   const D h = bits<D>(high | 0x4530000000000000u);
   const D l = bits<D>(low | 0x4330000000000000u);
   return (h - (0x1p84 + 0x1p52 + offset)) + l;
@@ -190,19 +242,24 @@ inline auto to_double(U high, U low, double offset) {
 /// A whole number below 2^32 in a 64-bit lane, minus offset, exactly.
 template <class U>
 inline auto to_double(U x, double offset) {
-  return bits<AsDouble<U>>(x | 0x4330000000000000u) - (0x1p52 + offset);
+  return bits<FloatOf<U>>(x | 0x4330000000000000u) - (0x1p52 + offset);
 }
 
-/// a[0] b[0] a[1] b[1] ... : the first half with Upper = false, the second with true.
-template <bool Upper, class V>
+/// Parts of `Width` elements from a and b in turn, out of each run of `Run` elements: the first half with Upper = false, the
+/// second with true. Within 16 bytes this is one instruction.
+template <int Width, int Run, bool Upper, class V>
 inline V interleave(V a, V b) {
-  constexpr int kLanes = kCount<V>, kFirst = Upper ? kLanes / 2 : 0;
+  constexpr int kLanes = kCount<V>;
   return [&]<int... K>(std::integer_sequence<int, K...>) {
+    constexpr auto from = [](int k) {
+      const int part = (k % Run) / Width + (Upper ? Run / Width : 0);  // of 2 Run / Width in turn
+      return part % 2 * kLanes + k / Run * Run + part / 2 * Width + k % Width;
+    };
 #if defined(__clang__)
-    return __builtin_shufflevector(a, b, (kFirst + K / 2 + (K % 2) * kLanes)...);
+    return __builtin_shufflevector(a, b, from(K)...);
 #else
     using Mask = std::conditional_t<sizeof(a[0]) == 4, I32, I64>;
-    return __builtin_shuffle(a, b, Mask{(kFirst + K / 2 + (K % 2) * kLanes)...});
+    return __builtin_shuffle(a, b, Mask{from(K)...});
 #endif
   }(std::make_integer_sequence<int, kLanes>{});
 }
@@ -212,24 +269,31 @@ inline void store(T* p, V x) {
   __builtin_memcpy(p, &x, sizeof(x));
 }
 
-/// Writes a[0] b[0] c[0] d[0] a[1] b[1] c[1] d[1] ...
+/// Which of the quads written by `store_quads` holds lane k: the order that takes the fewest instructions.
+template <class V>
+constexpr int quad_of_lane(int k) {
+  constexpr int kRun = 16 / sizeof(V{}[0]);
+  return k / kRun + k % kRun * (kCount<V> / kRun);
+}
+
+/// Writes a[k] b[k] c[k] d[k] as quad quad_of_lane(k) of p.
 inline void store_quads(double* p, const F64 (&v)[4]) {
   constexpr int kStep = kCount<F64>;
-  const F64 ac[] = {interleave<false>(v[0], v[2]), interleave<true>(v[0], v[2])};
-  const F64 bd[] = {interleave<false>(v[1], v[3]), interleave<true>(v[1], v[3])};
+  const F64 ab[] = {interleave<1, 2, false>(v[0], v[1]), interleave<1, 2, true>(v[0], v[1])};
+  const F64 cd[] = {interleave<1, 2, false>(v[2], v[3]), interleave<1, 2, true>(v[2], v[3])};
   for (int h = 0; h < 2; ++h) {
-    store(p + (2 * h) * kStep, interleave<false>(ac[h], bd[h]));
-    store(p + (2 * h + 1) * kStep, interleave<true>(ac[h], bd[h]));
+    store(p + (2 * h) * kStep, interleave<2, kStep, false>(ab[h], cd[h]));
+    store(p + (2 * h + 1) * kStep, interleave<2, kStep, true>(ab[h], cd[h]));
   }
 }
 
 inline void store_quads(float* p, const F32 (&v)[4]) {
   constexpr int kStep = kCount<F32>;
-  const F64 ab[] = {bits<F64>(interleave<false>(v[0], v[1])), bits<F64>(interleave<true>(v[0], v[1]))};
-  const F64 cd[] = {bits<F64>(interleave<false>(v[2], v[3])), bits<F64>(interleave<true>(v[2], v[3]))};
+  const F64 ab[] = {bits<F64>(interleave<1, 4, false>(v[0], v[1])), bits<F64>(interleave<1, 4, true>(v[0], v[1]))};
+  const F64 cd[] = {bits<F64>(interleave<1, 4, false>(v[2], v[3])), bits<F64>(interleave<1, 4, true>(v[2], v[3]))};
   for (int h = 0; h < 2; ++h) {
-    store(p + (2 * h) * kStep, interleave<false>(ab[h], cd[h]));
-    store(p + (2 * h + 1) * kStep, interleave<true>(ab[h], cd[h]));
+    store(p + (2 * h) * kStep, interleave<1, 2, false>(ab[h], cd[h]));
+    store(p + (2 * h + 1) * kStep, interleave<1, 2, true>(ab[h], cd[h]));
   }
 }
 

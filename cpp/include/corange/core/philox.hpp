@@ -12,11 +12,12 @@
 // the top bit of `g high` flipped, which no other stream uses but with a probability of 2^-127.
 //
 // Speed. A vector of counters (eight with AVX-512) takes 20 multiplications, 20 shifts and 20 exclusive ors of three for four words
-// each. Processors that start one multiplication and two instructions in all a cycle on 512 bits (Zen 4) thus need 30 cycles for
-// 32 words, and Box-Muller in float another 40 for as many normals, since without fused multiply-adds its polynomials are two
-// instructions a term: at 3.5 GHz at most 4 words or 1.6 normals in float a nanosecond and thread, whatever memory takes. What is
-// reached is measured by `python -m bench sketch --case normals`: of the speed at which two threads fill memory, 22 to 27 % with
-// normals and 57 to 94 % with uniforms and signs. Who makes blocks in cache and multiplies with them at once writes no memory.
+// each, and within a row 14 of them less. Box-Muller takes another 55 instructions for 32 normals in float, 90 for 16 in double, and
+// processors that start two instructions in all a cycle on 512 bits (Zen 4) so need 63 cycles for 32 normals in float, 78 for 16 in
+// double: at 3.6 GHz at most 1.8 and 0.75 a nanosecond and thread, whatever memory takes, of which 1.6 and 0.64 are reached.
+// `python -m bench sketch --case normals` measures the share of the speed at which two threads fill memory: 39 % with float normals
+// and 30 % with double ones, 65 to 98 % with uniforms and signs. Who makes blocks in cache and multiplies with them at once writes
+// no memory.
 #pragma once
 
 #include <algorithm>
@@ -57,9 +58,10 @@ inline std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> coun
 
 namespace detail {
 
-/// Key and masks of a stream.
+/// Key, keys of all rounds and masks of a stream.
 struct PhiloxStream {
   std::array<std::uint32_t, 2> key;
+  std::uint64_t keys[10][2];
   std::uint64_t group_mask, row_mask;
 
   explicit PhiloxStream(RandomKey k) {
@@ -67,6 +69,10 @@ struct PhiloxStream {
     const auto mixed =
         philox4x32({half(k.seed, 0), half(k.seed, 32), half(k.stream, 0), half(k.stream, 32)}, {0x243F6A88, 0x85A308D3});
     key = {mixed[0], mixed[1]};
+    for (std::uint32_t round = 0; round < 10; ++round) {
+      keys[round][0] = key[0] + round * kPhiloxW0;
+      keys[round][1] = key[1] + round * kPhiloxW1;
+    }
     group_mask = std::uint64_t{mixed[2]} << 32;
     row_mask = std::uint64_t{mixed[3]} << 32;
   }
@@ -76,37 +82,61 @@ struct PhiloxStream {
 struct PhiloxLanes {
   lanes::U64 c[4];
 
-  void round(std::array<std::uint32_t, 2> key) {
+  void round(const std::uint64_t (&key)[2]) {
     const lanes::U64 p0 = lanes::times_low32(c[0], kPhiloxM0), p1 = lanes::times_low32(c[2], kPhiloxM1);
-    c[0] = lanes::xor3(p1 >> 32, c[1], lanes::U64{} + std::uint64_t{key[0]});
+    c[0] = lanes::xor3(p1 >> 32, c[1], lanes::U64{} + key[0]);
     c[1] = p1;
-    c[2] = lanes::xor3(p0 >> 32, c[3], lanes::U64{} + std::uint64_t{key[1]});
+    c[2] = lanes::xor3(p0 >> 32, c[3], lanes::U64{} + key[1]);
     c[3] = p0;
   }
 
   lanes::U64 word(int k) const { return c[k] & 0xffffffffu; }
 };
 
-/// Ten rounds, on several vectors of counters in step: one multiplies while the others wait for their products.
+/// The rounds from `first` on, on several vectors of counters in step: one multiplies while the others wait for their products.
 template <int N>
-inline void run_rounds(PhiloxLanes (&lanes)[N], std::array<std::uint32_t, 2> key) {
-  for (int round = 0; round < 10; ++round) {
-    for (PhiloxLanes& each : lanes) each.round(key);
-    key = {key[0] + kPhiloxW0, key[1] + kPhiloxW1};
-  }
+inline void run_rounds(PhiloxLanes (&lanes)[N], const PhiloxStream& stream, int first) {
+  for (int round = first; round < 10; ++round)
+    for (PhiloxLanes& each : lanes) each.round(stream.keys[round]);
 }
+
+/// The first two rounds of counters that differ in the low word of their group only: what no lane changes is computed once.
+class RowRounds {
+ public:
+  static constexpr int kRounds = 2;
+
+  RowRounds(const PhiloxStream& stream, std::uint64_t row, std::uint64_t group) {
+    const std::uint64_t p1 = kPhiloxM1 * (row & 0xffffffffu);
+    const std::uint64_t p0 = kPhiloxM0 * ((p1 >> 32) ^ ((group ^ stream.group_mask) >> 32) ^ stream.keys[0][0]);
+    first_ = ((row ^ stream.row_mask) >> 32) ^ stream.keys[0][1];
+    second_[0] = (p1 & 0xffffffffu) ^ stream.keys[1][0];
+    second_[1] = (p0 >> 32) ^ stream.keys[1][1];
+    last_ = p0;
+  }
+
+  PhiloxLanes operator()(lanes::U64 group_low) const {
+    const lanes::U64 p0 = lanes::times_low32(group_low, kPhiloxM0);
+    const lanes::U64 p1 = lanes::times_low32((p0 >> 32) ^ first_, kPhiloxM1);
+    return {{(p1 >> 32) ^ second_[0], p1, p0 ^ second_[1], lanes::U64{} + last_}};
+  }
+
+ private:
+  std::uint64_t first_, second_[2], last_;
+};
 
 /// The counters of a block in the order of its entries: group by group, row by row.
 class CounterBlock {
  public:
-  /// Lane k is `first + k * stride` counters after the one asked for; a row has `groups` of them.
-  CounterBlock(const PhiloxStream& stream, Index groups, int first, int stride)
+  /// Lane k is `offset(k)` counters after the one asked for; a row has `groups` of them.
+  template <class Offset>
+  CounterBlock(const PhiloxStream& stream, Index groups, Offset offset)
       : group_mask_(stream.group_mask >> 32), row_mask_(stream.row_mask >> 32), groups_(groups) {
-    Index row = first / groups, group = first % groups;
+    const int wrap = static_cast<int>(std::min<Index>(groups, INT32_MAX));  // int divides faster
     for (int k = 0; k < lanes::kCount<lanes::U64>; ++k) {
+      const int after = offset(k), row = after / wrap;
+      offsets_[k] = static_cast<std::uint64_t>(after);
       rows_[k] = row;
-      groups_after_[k] = group;
-      for (group += stride; group >= groups; group -= groups) ++row;
+      groups_after_[k] = after - row * wrap;
     }
   }
 
@@ -119,13 +149,18 @@ class CounterBlock {
     return {{g, (g >> 32) ^ group_mask_, i, (i >> 32) ^ row_mask_}};
   }
 
+  /// Groups from `group` on, all of one row.
+  lanes::U64 groups_from(std::uint64_t group) const { return offsets_ + group; }
+
  private:
   std::uint64_t group_mask_, row_mask_;
   Index groups_;
+  lanes::U64 offsets_{};
   lanes::I64 rows_{}, groups_after_{};
 };
 
-/// Variates of a block: `draw` writes those of kCounters successive counters, four each.
+/// Variates of a block: `draw` writes those of kCounters successive counters, four each; with OneRow all of them in the same row
+/// and with the same high word of the group.
 template <class T>
 class VariateSource;
 
@@ -135,14 +170,19 @@ class VariateSource<float> {
   static constexpr int kHalf = lanes::kCount<lanes::U32>, kCounters = 2 * kHalf;
 
   VariateSource(const PhiloxStream& stream, Index groups)
-      : key_(stream.key),
-        counters_{{stream, groups, 0, 2}, {stream, groups, 1, 2}, {stream, groups, kHalf, 2}, {stream, groups, kHalf + 1, 2}} {}
+      : stream_(stream), counters_{of(groups, 0, 0), of(groups, 0, 1), of(groups, kHalf, 0), of(groups, kHalf, 1)} {}
 
-  template <class Distribution>
-  void draw(std::uint64_t row, std::uint64_t group0, Index group, float* out) const {
+  template <class Distribution, bool OneRow>
+  [[gnu::always_inline]] void draw(std::uint64_t row, std::uint64_t group0, Index group, float* out) const {
     PhiloxLanes c[4];
-    for (int n = 0; n < 4; ++n) c[n] = counters_[n].at(row, group0, group);
-    run_rounds(c, key_);
+    if constexpr (OneRow) {
+      const std::uint64_t first = group0 + static_cast<std::uint64_t>(group);
+      const RowRounds rounds(stream_, row, first);
+      for (int n = 0; n < 4; ++n) c[n] = rounds(counters_[n].groups_from(first));
+    } else {
+      for (int n = 0; n < 4; ++n) c[n] = counters_[n].at(row, group0, group);
+    }
+    run_rounds(c, stream_, OneRow ? RowRounds::kRounds : 0);
     variates::WordsF32 words;
     for (int k = 0; k < 4; ++k)
       words.w[k] = lanes::bits<variates::U32>(variates::U64{c[0].word(k) | (c[1].c[k] << 32), c[2].word(k) | (c[3].c[k] << 32)});
@@ -150,8 +190,12 @@ class VariateSource<float> {
   }
 
  private:
-  std::array<std::uint32_t, 2> key_;
-  CounterBlock counters_[4];
+  CounterBlock of(Index groups, int first, int odd) const {
+    return {stream_, groups, [=](int k) { return first + lanes::quad_of_lane<lanes::F32>(2 * k + odd); }};
+  }
+
+  PhiloxStream stream_;
+  CounterBlock counters_[4];  // of the even and the odd lanes of either half
 };
 
 template <>
@@ -159,17 +203,26 @@ class VariateSource<double> {
  public:
   static constexpr int kHalf = lanes::kCount<lanes::U64>, kCounters = 2 * kHalf;
 
-  VariateSource(const PhiloxStream& stream, Index groups)
-      : key_(stream.key), counters_{{stream, groups, 0, 1}, {stream, groups, kHalf, 1}} {}
+  VariateSource(const PhiloxStream& stream, Index groups) : stream_(stream), counters_{of(groups, 0), of(groups, kHalf)} {}
 
-  template <class Distribution>
-  void draw(std::uint64_t row, std::uint64_t group0, Index group, double* out) const {
+  template <class Distribution, bool OneRow>
+  [[gnu::always_inline]] void draw(std::uint64_t row, std::uint64_t group0, Index group, double* out) const {
+    constexpr std::uint64_t kLow = std::uint64_t{1} << 63;  // of a group: low words
     PhiloxLanes c[4];
-    for (int n = 0; n < 2; ++n) {
-      c[n] = c[n + 2] = counters_[n].at(row, group0, group);
-      c[n + 2].c[1] ^= 0x80000000u;  // low words
+    if constexpr (OneRow) {
+      const std::uint64_t first = group0 + static_cast<std::uint64_t>(group);
+      const RowRounds high(stream_, row, first), low(stream_, row, first ^ kLow);
+      for (int n = 0; n < 2; ++n) {
+        c[n] = high(counters_[n].groups_from(first));
+        c[n + 2] = low(counters_[n].groups_from(first));
+      }
+    } else {
+      for (int n = 0; n < 2; ++n) {
+        c[n] = c[n + 2] = counters_[n].at(row, group0, group);
+        c[n + 2].c[1] ^= kLow >> 32;
+      }
     }
-    run_rounds(c, key_);
+    run_rounds(c, stream_, OneRow ? RowRounds::kRounds : 0);
     variates::WordsF64 words;
     for (int k = 0; k < 4; ++k) {
       words.high[k] = {c[0].word(k), c[1].word(k)};
@@ -179,7 +232,11 @@ class VariateSource<double> {
   }
 
  private:
-  std::array<std::uint32_t, 2> key_;
+  CounterBlock of(Index groups, int first) const {
+    return {stream_, groups, [=](int k) { return first + lanes::quad_of_lane<lanes::F64>(k); }};
+  }
+
+  PhiloxStream stream_;
   CounterBlock counters_[2];
 };
 
@@ -227,21 +284,25 @@ void fill_block(RandomKey key, Index row0, Index col0, Index rows, Index cols, T
   using Source = VariateSource<T>;
   constexpr Index kStep = Source::kCounters;
   const Index group0 = col0 / 4, groups = (col0 + cols - 1) / 4 - group0 + 1;
+  const auto first_group = static_cast<std::uint64_t>(group0);
   const BlockTarget<T> target{out, ld, cols, groups, col0 - 4 * group0};
+  const bool one_high_word = group0 >> 32 == (group0 + groups - 1) >> 32;
   const Source source(PhiloxStream(key), groups);
   alignas(kAlignment) T buffer[4 * kStep];
   Index row = 0, group = 0;  // of the next counter, relative to the block
   while (row < rows) {
+    const auto counter_row = static_cast<std::uint64_t>(row0 + row);
     const Index first = 4 * group - target.skipped;
-    const bool inside = first >= 0 && first + 4 * kStep <= cols;
-    T* to = inside ? out + row * ld + first : buffer;
-    source.template draw<Distribution>(static_cast<std::uint64_t>(row0 + row), static_cast<std::uint64_t>(group0), group, to);
-    if (!inside) {
+    if (first >= 0 && first + 4 * kStep <= cols && one_high_word) {
+      source.template draw<Distribution, true>(counter_row, first_group, group, out + row * ld + first);
+      if ((group += kStep) == groups) {
+        group = 0;
+        ++row;
+      }
+    } else {
+      source.template draw<Distribution, false>(counter_row, first_group, group, buffer);
       const Index left = rows - row > kStep ? kStep : (rows - row) * groups - group;
       target.copy(buffer, row, group, std::min(kStep, left));
-    } else if ((group += kStep) == groups) {
-      group = 0;
-      ++row;
     }
   }
 }

@@ -7,7 +7,10 @@
 //   normal   Box-Muller on pairs of words: sqrt(-2 log u) (cos a, sin a). The float is the double to 1e-6 in all but 2e-5 of the
 //            draws (those with u next to 0, where 32 bits are coarse; there the double reaches further out).
 //            |float| <= 6.67 and |double| <= 9.42, as u is an odd multiple of 2^-32 and 2^-64.
-// log, sin and cos are good to 2.5, 2 and 1.5 ulp in float and in double.
+// The radius sqrt(-2 log u) is good to 2 units of rounding of its own, cos a and sin a to 2 of 1, in float and in double.
+//
+// Fused multiply-adds would save a fifth of the transform's instructions, but x86-64-v2 has none and would have to imitate their
+// rounding at ten times the price. Divisions and square roots are cheap by comparison: another unit does them meanwhile.
 #pragma once
 
 #include "corange/core/lanes.hpp"
@@ -19,7 +22,6 @@ using lanes::select;
 using lanes::times;
 using F32 = lanes::Twin<lanes::F32>;
 using F64 = lanes::Twin<lanes::F64>;
-using I32 = lanes::Twin<lanes::I32>;
 using U32 = lanes::Twin<lanes::U32>;
 using U64 = lanes::Twin<lanes::U64>;
 
@@ -40,77 +42,74 @@ struct Quad {
 /// c[0] + c[1] x + ... by Horner's rule.
 template <class V, int N>
 inline V polynomial(V x, const double (&c)[N]) {
-  V sum = V{} + static_cast<decltype(V{}[0] + 0)>(c[N - 1]);
-  for (int k = N - 2; k >= 0; --k) sum = times(sum, x) + static_cast<decltype(V{}[0] + 0)>(c[k]);
+  V sum = lanes::all<V>(c[N - 1]);
+  for (int k = N - 2; k >= 0; --k) sum = times(sum, x) + lanes::all<V>(c[k]);
   return sum;
 }
 
-/// log(u) for u = x where x > 0 and u = 1 + x where x < 0; 2^-64 <= u < 1, |x| <= 1/2. Taking x instead of u keeps the relative
-/// accuracy where u is next to 1. Minimax polynomials after u = 2^e (1 + f), sqrt(1/2) <= 1 + f < sqrt(2).
-inline F32 log_unit(F32 x) {
-  constexpr std::int32_t kRoot = 0x3f3504f3;  // sqrt(1/2)
-  static constexpr double kP[] = {0.33333313,   -0.2500001, 0.20002119,  -0.16667996, 0.14219552,
-                                  -0.124055885, 0.11888162, -0.11675653, 0.06746642};
-  const F32 u = select(x < 0.0f, x + 1.0f, x);
-  const I32 b = bits<I32>(u) - kRoot;
-  const I32 e = b >> 23;
-  const F32 f = select(e == 0, x, bits<F32>((b & 0x7fffff) + kRoot) - 1.0f);
-  const F32 ef = lanes::to_float(e), z = times(f, f);
-  F32 y = times(times(f, z), polynomial(f, kP));
-  y = (y + times(ef, -0x1.bd0106p-13)) - times(z, 0.5);
-  return (f + y) + times(ef, 0x1.63p-1);
+/// What Box-Muller needs to know of float and of double. The series are minimax polynomials of relative error.
+template <class T>
+struct Format;
+
+template <>
+struct Format<float> {
+  static constexpr int kMantissaBits = 23, kBits = 32;
+  static constexpr double kUnit = 0x1p-32;
+  static constexpr std::uint32_t kHalf = 0x3f000000, kWhole = 0x4b000000;  // 1/2 and 2^23
+  /// -4 atanh(s) / s in powers of s^2, |s| <= 1/3: 2e-7
+  static constexpr double kLog[] = {-0x1.fffffap+1, -0x1.556192p+0, -0x1.95656ap-1, -0x1.5e7988p-1};
+  /// sqrt(2) sin(pi y / 4) / y in powers of y^2, |y| <= 1: 4e-9
+  static constexpr double kSine[] = {0x1.1c5832p+0, -0x1.d3ba3ep-4, 0x1.cd8e5ap-9, -0x1.aa7d8ap-15};
+};
+
+template <>
+struct Format<double> {
+  static constexpr int kMantissaBits = 52, kBits = 64;
+  static constexpr double kUnit = 0x1p-64;
+  static constexpr std::uint64_t kHalf = 0x3fe0000000000000, kWhole = 0x4330000000000000;  // 1/2 and 2^52
+  static constexpr double kLog[] = {-0x1.0p+2,
+                                    -0x1.5555555555b17p+0,
+                                    -0x1.99999998c585fp-1,
+                                    -0x1.24924983216cdp-1,
+                                    -0x1.c71c470d21ba6p-2,
+                                    -0x1.74629ddc8c4a9p-2,
+                                    -0x1.3aa4ebba0f9bdp-2,
+                                    -0x1.16626ade6b645p-2,
+                                    -0x1.94629aebc7400p-3,
+                                    -0x1.6c7b8abfb20c1p-2};  // 5e-17
+  static constexpr double kSine[] = {0x1.1c5831add62e4p+0,  -0x1.d3ba5c1c5f464p-4,  0x1.cda106381db59p-9, -0x1.b1e9f347f07c8p-15,
+                                     0x1.dbd6f6a23dfe3p-22, -0x1.55889d4d3e95dp-29, 0x1.563138a558fa9p-37};  // 4e-18
+};
+
+/// sqrt(-2 log u), where kUnit x is u below 1/2 and u - 1 from 1/2 on, so that u next to 0 and to 1 is known to full precision.
+/// u = (1 + f) / 2^n with -1/2 <= f < 0 has -2 log u = -4 atanh(f / (2 + f)) + 2 n log 2: nothing cancels.
+template <class V>
+inline V radius(V x) {
+  using F = Format<lanes::ScalarOf<V>>;
+  using B = lanes::UnsignedOf<V>;
+  constexpr auto kMantissa = F::kHalf / F::kHalf << F::kMantissaBits;  // one more than all its bits
+  const B b = bits<B>(x);
+  // The exponent of 1/2 in units; negative x have their sign above the exponent, hence a negative n.
+  constexpr auto kHalf = static_cast<double>(F::kHalf >> F::kMantissaBits) + F::kBits;
+  const V n = lanes::all<V>(kMantissa + kHalf) - bits<V>((b >> F::kMantissaBits) | F::kWhole);
+  const V below = bits<V>((b & (kMantissa - 1)) | F::kHalf) - lanes::all<V>(1);
+  const V f = select(x < lanes::all<V>(0), times(x, F::kUnit), below);
+  const V s = f / (f + lanes::all<V>(2));
+  return lanes::square_root(times(s, polynomial(times(s, s), F::kLog)) + times(lanes::positive_part(n), 0x1.62e42fefa39efp+0));
 }
 
-inline F64 log_unit(F64 x) {
-  constexpr std::uint64_t kRoot = 0x3fe6a09e667f3bcd, kOne = 0x3ff0000000000000;
-  static constexpr double kQ[] = {0x1.5555555555592p-1, 0x1.999999997fdb8p-2, 0x1.24924941f1208p-2, 0x1.c71c52095fd71p-3,
-                                  0x1.74663ee7ff9f1p-3, 0x1.39a1babfe2f6fp-3, 0x1.2f056342e1708p-3};
-  const F64 u = select(x < 0.0, x + 1.0, x);
-  const U64 b = bits<U64>(u) + (kOne - kRoot);
-  const U64 e = b >> 52;
-  const F64 f = select(e == 1023, x, bits<F64>((b & 0xfffffffffffff) + kRoot) - 1.0);
-  const F64 ef = lanes::to_double(e, 1023.0);
-  const F64 s = f / (f + 2.0), z = times(s, s), half = times(times(f, f), 0.5);
-  const F64 r = times(z, polynomial(z, kQ));
-  const F64 tail = times(s, half + r) + times(ef, 0x1.a39ef35793c76p-33);
-  return times(ef, 0x1.62e42fee00000p-1) - ((half - tail) - f);
-}
-
-/// sin and cos of (pi / 4) y, |y| <= 1.
-inline void sincos_octant(F32 y, F32& sine, F32& cosine) {
-  static constexpr double kSin[] = {0x1.921fb6p-1, -0x1.4abbbap-4, 0x1.465e92p-9, -0x1.2d9302p-15};
-  static constexpr double kCos[] = {1.0, -0x1.3bd3ccp-2, 0x1.03c1dep-6, -0x1.55c5e0p-12, 0x1.d9d57ep-19};
-  const F32 z = times(y, y);
-  sine = times(y, polynomial(z, kSin));
-  cosine = polynomial(z, kCos);
-}
-
-inline void sincos_octant(F64 y, F64& sine, F64& cosine) {
-  static constexpr double kSin[] = {-0x1.5555555555548p-3, 0x1.111111110f7d0p-7,   -0x1.a01a019bfdf05p-13,
-                                    0x1.71de3567d499cp-19, -0x1.ae5e5a9299f42p-26, 0x1.5d8fd1fe94000p-33};
-  static constexpr double kCos[] = {0x1.555555555554bp-5,   -0x1.6c16c16c14f91p-10, 0x1.a01a019c844f5p-16,
-                                    -0x1.27e4f7eac4b9dp-22, 0x1.1ee9d7b4e2276p-29,  -0x1.8fa49a0772139p-37};
-  const F64 x = times(y, 0x1.921fb54442d18p-1), z = times(x, x), half = times(z, 0.5);
-  sine = x + times(times(x, z), polynomial(z, kSin));
-  cosine = 1.0 - (half - times(times(z, z), polynomial(z, kCos)));
-}
-
-/// The point at the angle of quadrant q and octant sine and cosine; `turn` holds q in its top two bits. q is the angle rounded to
-/// quarter turns, so that the octant part is within 1/8 turn on either side.
-template <class V, class U>
-inline void rotate(U turn, V& sine, V& cosine) {
-  constexpr int kTop = 8 * sizeof(turn[0]) - 1;
-  const U top = U{} + (std::uint64_t{1} << kTop), quarter = U{} + (std::uint64_t{1} << (kTop - 1));
-  const U swap = turn & quarter;
-  const V s = select(swap, cosine, sine), c = select(swap, sine, cosine);
-  sine = bits<V>(bits<U>(s) ^ (turn & top));
-  cosine = bits<V>(bits<U>(c) ^ ((turn + quarter) & top));
+/// a = r cos t and b = r sin t for t = y quarter turns, |y| <= 1, from h = sqrt(2) sin(t / 2).
+template <class V>
+inline void spread(V r, V y, V& a, V& b) {
+  const V h = times(y, polynomial(times(y, y), Format<lanes::ScalarOf<V>>::kSine)), rh = times(r, h);
+  a = r - times(rh, h);
+  b = times(rh, lanes::square_root(lanes::all<V>(2) - times(h, h)));
 }
 
 struct Uniform {
   static Quad<F32> draw(const WordsF32& words) {
     Quad<F32> q;
-    for (int k = 0; k < 4; ++k) q.v[k] = times(lanes::to_float(bits<I32>(words.w[k] >> 8)), 0x1p-24);
+    for (int k = 0; k < 4; ++k) q.v[k] = times(lanes::signed_to_float(words.w[k] >> 8), 0x1p-24);
     return q;
   }
   static Quad<F64> draw(const WordsF64& words) {
@@ -134,39 +133,40 @@ struct Sign {
   }
 };
 
+/// Box-Muller. The top bit of an angle's word turns by a half, the others are -1 to 1 quarter turns as a signed number.
 struct Normal {
-  static void pair(U32 radius_word, U32 angle_word, F32& a, F32& b) {
-    // A word from 2^31 on is negative as a signed one: its uniform minus 1, which is what log_unit wants.
-    const F32 x = times(lanes::to_float(bits<I32>(radius_word | 1)), 0x1p-32);
-    const F32 radius = lanes::square_root(times(log_unit(x), -2.0));
-    const U32 turn = angle_word + 0x20000000u;
-    const F32 y = times(lanes::to_float(bits<I32>((turn & 0x3fffffffu) | 1) - 0x20000000), 0x1p-29);
-    F32 sine, cosine;
-    sincos_octant(y, sine, cosine);
-    rotate(turn, sine, cosine);
-    a = times(radius, cosine);
-    b = times(radius, sine);
+  // A word from 2^31 on is negative as a signed one: its uniform minus 1, which is what `radius` wants.
+  template <class U>
+  [[gnu::always_inline]] static void pair(U radius_word, U angle_word, lanes::FloatOf<U>& a, lanes::FloatOf<U>& b) {
+    const auto r = radius(lanes::signed_to_float(radius_word | 1));
+    const auto y = times(lanes::signed_to_float(angle_word << 1), 0x1p-31);
+    spread(flip(r, angle_word & 0x80000000u), y, a, b);
   }
-  static void pair(U64 radius_high, U64 radius_low, U64 angle_high, U64 angle_low, F64& a, F64& b) {
-    const F64 x = times(lanes::to_double(radius_high ^ 0x80000000u, radius_low | 1, 0x1p63), 0x1p-64);
-    const F64 radius = lanes::square_root(times(log_unit(x), -2.0));
-    const U64 turn = ((angle_high << 32) | angle_low) + 0x2000000000000000u;
-    const F64 y = times(lanes::to_double((turn >> 32) & 0x3fffffffu, (turn & 0xffffffffu) | 1, 0x1p61), 0x1p-61);
-    F64 sine, cosine;
-    sincos_octant(y, sine, cosine);
-    rotate(turn, sine, cosine);
-    a = times(radius, cosine);
-    b = times(radius, sine);
+  template <class U>
+  [[gnu::always_inline]] static void pair(U radius_high, U radius_low, U angle_high, U angle_low, lanes::FloatOf<U>& a,
+                                          lanes::FloatOf<U>& b) {
+    const auto r = radius(lanes::to_double(radius_high ^ 0x80000000u, radius_low | 1, 0x1p63));
+    const auto y = times(lanes::to_double((angle_high & 0x7fffffffu) ^ 0x40000000u, angle_low, 0x1p62), 0x1p-62);
+    spread(flip(r, (angle_high & 0x80000000u) << 32), y, a, b);
   }
-  static Quad<F32> draw(const WordsF32& words) {
-    Quad<F32> q;
-    for (int k = 0; k < 4; k += 2) pair(words.w[k], words.w[k + 1], q.v[k], q.v[k + 1]);
-    return q;
+  // All four vectors of words side by side: the chains of dependent steps are long.
+  [[gnu::always_inline]] static Quad<F32> draw(const WordsF32& words) {
+    lanes::Twin<F32> a, b;
+    const auto& w = words.w;
+    pair<lanes::Twin<U32>>({w[0], w[2]}, {w[1], w[3]}, a, b);
+    return {{a.a, b.a, a.b, b.b}};
   }
-  static Quad<F64> draw(const WordsF64& words) {
-    Quad<F64> q;
-    for (int k = 0; k < 4; k += 2) pair(words.high[k], words.low[k], words.high[k + 1], words.low[k + 1], q.v[k], q.v[k + 1]);
-    return q;
+  [[gnu::always_inline]] static Quad<F64> draw(const WordsF64& words) {
+    lanes::Twin<F64> a, b;
+    const auto &h = words.high, &l = words.low;
+    pair<lanes::Twin<U64>>({h[0], h[2]}, {l[0], l[2]}, {h[1], h[3]}, {l[1], l[3]}, a, b);
+    return {{a.a, b.a, a.b, b.b}};
+  }
+
+ private:
+  template <class V>
+  static V flip(V x, lanes::UnsignedOf<V> sign) {
+    return bits<V>(bits<lanes::UnsignedOf<V>>(x) ^ sign);
   }
 };
 

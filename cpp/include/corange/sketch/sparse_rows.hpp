@@ -35,8 +35,8 @@ void transpose_square(const T* from, Index from_ld, T* to, Index to_ld) {
   for (int i = 0; i < kLanes; ++i) __builtin_memcpy(&v[i], from + i * from_ld, sizeof(V));
   for (int level = 1; level < kLanes; level *= 2) {
     for (int i = 0; i < kLanes / 2; ++i) {
-      w[2 * i] = lanes::interleave<false>(v[i], v[i + kLanes / 2]);
-      w[2 * i + 1] = lanes::interleave<true>(v[i], v[i + kLanes / 2]);
+      w[2 * i] = lanes::interleave<1, kLanes, false>(v[i], v[i + kLanes / 2]);
+      w[2 * i + 1] = lanes::interleave<1, kLanes, true>(v[i], v[i + kLanes / 2]);
     }
     for (int i = 0; i < kLanes; ++i) v[i] = w[i];
   }

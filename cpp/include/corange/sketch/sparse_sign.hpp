@@ -42,12 +42,7 @@ namespace detail {
 class ColumnWords {
  public:
   ColumnWords(RandomKey key, Index words)
-      : stream_(key),
-        groups_((words + 3) / 4),
-        counters_{{stream_, groups_, 0, 1},
-                  {stream_, groups_, kLanes, 1},
-                  {stream_, groups_, 2 * kLanes, 1},
-                  {stream_, groups_, 3 * kLanes, 1}} {}
+      : stream_(key), groups_((words + 3) / 4), counters_{from(0), from(kLanes), from(2 * kLanes), from(3 * kLanes)} {}
 
   /// Draws those of columns [first, first + count).
   void draw(Index first, Index count) {
@@ -58,7 +53,7 @@ class ColumnWords {
     for (Index t = 0; t < counters; t += kStep) {
       PhiloxLanes random[4];
       for (int n = 0; n < 4; ++n) random[n] = counters_[n].at(static_cast<std::uint64_t>(first + t / groups_), 0, t % groups_);
-      run_rounds(random, stream_.key);
+      run_rounds(random, stream_, 0);
       std::uint32_t* out = words_.data() + 4 * t;
       for (const PhiloxLanes& each : random)
         for (int lane = 0; lane < kLanes; ++lane)
@@ -78,6 +73,10 @@ class ColumnWords {
 
  private:
   static constexpr int kLanes = lanes::kCount<lanes::U64>;
+
+  CounterBlock from(int first) const {
+    return {stream_, groups_, [=](int lane) { return first + lane; }};
+  }
 
   PhiloxStream stream_;
   Index groups_, first_ = 0;
