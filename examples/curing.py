@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 import minilm
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 import corange as cr
 
@@ -115,18 +116,23 @@ def weighted(
 def refined(W: np.ndarray, norms: np.ndarray, rank: int) -> Factors:
     """Find the best of some counts of columns and rows that take no more numbers than `rank` of each.
 
-    Columns are chosen to capture W diag(norms), then rows to capture what its projection on them leaves.
+    Columns are chosen to capture W diag(norms), then rows to capture what of it these columns span; for the
+    best counts columns are chosen anew for what the rows span, and rows for these.
     """
     (m, n), A = W.shape, W * norms
-    shares = (1.0, 0.9, 0.8) if m > n else (1.0, 1.2, 1.3) if m < n else (1.0,)
+    shares = (1.0, 0.9, 0.8) if m > n else (1.0, 1.2, 1.3) if m < n else (0.93, 1.0, 1.07)
     counts = [min(int(share * rank), m, n) for share in shares]
-    columns = capturing(A, A, max(counts))
-    tried = []
-    for count in counts:
-        number = min((parameters(m, n, rank) - m * count) // (count + n), m, n)
-        projected = A.T @ np.linalg.qr(A[:, columns[:count]]).Q
-        tried.append(weighted(W, norms, columns[:count], capturing(A.T, projected, number)))
-    return min(tried, key=lambda one: one[1])[0]
+
+    def with_rows(columns: np.ndarray) -> tuple[Factors, float, np.ndarray]:
+        number = min((parameters(m, n, rank) - m * columns.size) // (columns.size + n), m, n)
+        rows = capturing(A.T, A.T @ np.linalg.qr(A[:, columns]).Q, number)
+        return *weighted(W, norms, columns, rows), rows
+
+    first = capturing(A, A, max(counts))
+    best = min((with_rows(first[:count]) for count in counts), key=lambda one: one[1])
+    factors, _, rows = best
+    again = with_rows(capturing(A, A @ np.linalg.qr(A[rows].T).Q, factors.C.shape[1]))
+    return min(best, again, key=lambda one: one[1])[0]
 
 
 class Comparison(NamedTuple):
@@ -199,4 +205,5 @@ def main(count: int = 16) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    with threadpool_limits(1, "blas"):  # products are too small for more
+        main(*map(int, sys.argv[1:]))

@@ -11,6 +11,7 @@ from scipy.sparse.linalg import aslinearoperator
 import corange as cr
 from corange import _core
 from corange._select import METHODS, pivots_of
+from corange._source import Source
 from corange.testing import matrix_with_spectrum
 
 SLOW = matrix_with_spectrum(0.8 ** np.arange(60), (120, 90), random_state=0)
@@ -256,6 +257,18 @@ def test_a_tiny_but_unique_column_has_leverage():
     J = cr.select_columns(A, 2, method="leverage-largest", exact=True, random_state=0)
     assert 7 in J
     assert 7 in cr.select_columns(A, 2, method="qr", random_state=0)
+
+
+def test_approximate_leverage_scores_are_near_the_exact_ones():
+    A = matrix_with_spectrum(
+        np.r_[np.linspace(2.0, 1.0, 8), 0.1 * 0.9 ** np.arange(40)], (90, 300), random_state=4
+    )
+    exact = np.square(np.linalg.svd(A)[2][:8]).sum(axis=0)
+    for data in (A, scipy.sparse.csr_array(A), aslinearoperator(A)):
+        source = Source(data, check_finite=True)
+        scores = np.square(source.vectors(1, 8, 0, exact=False)).sum(axis=0)
+        assert scores.sum() == pytest.approx(8)
+        assert np.all((scores <= 1.5 * exact) & (exact <= 1.5 * scores))
 
 
 def test_columns_are_drawn_by_squared_length():
