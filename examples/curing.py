@@ -7,7 +7,8 @@ r numbers for m n. C and R are entries of W itself.
 
 Three things can be had better for the same numbers, and are in `refined`: U may be the best one for the
 error that counts, which is weighted too; columns and rows may be those which capture most of it, chosen one
-after the other; and of a long matrix more of the short lines can be kept than of the long.
+after the other, a few too many, of which those missed least are dropped; and of a long matrix more of the
+short lines can be kept than of the long.
 The paper compresses query, key and the first matrix of the feed-forward part; here are all of them.
 
 Run: python curing.py [sentences]
@@ -97,6 +98,31 @@ def capturing(lines: np.ndarray, target: np.ndarray, count: int) -> np.ndarray:
     return np.array(chosen)
 
 
+def missed_most(lines: np.ndarray, target: np.ndarray, chosen: np.ndarray, count: int) -> np.ndarray:
+    """Of chosen columns keep so many: each time the one goes without which the others capture most.
+
+    With X the coefficients of the target in the columns and G their Gram matrix, leaving out column j loses
+    ||X_j||^2 / (G^-1)_jj; both are updated for the columns that stay.
+    """
+    C = lines[:, chosen]
+    inverse = np.linalg.inv(C.T @ C)
+    X = inverse @ (C.T @ target)
+    for _ in range(chosen.size - count):
+        j = int(np.argmin(np.square(X).sum(axis=1) / np.diag(inverse)))
+        stay = np.arange(chosen.size) != j
+        factors = inverse[stay, j] / inverse[j, j]
+        X = X[stay] - np.outer(factors, X[j])
+        inverse = inverse[np.ix_(stay, stay)] - np.outer(factors, inverse[j, stay])
+        chosen = chosen[stay]
+    return chosen
+
+
+def chosen_lines(lines: np.ndarray, target: np.ndarray, count: int) -> np.ndarray:
+    """Choose a tenth more columns than wanted, one after the other, and drop as many."""
+    more = capturing(lines, target, min(count + count // 10, *lines.shape))
+    return missed_most(lines, target, more, count)
+
+
 def weighted(
     W: np.ndarray, norms: np.ndarray, columns: np.ndarray, rows: np.ndarray
 ) -> tuple[Factors, float]:
@@ -125,13 +151,12 @@ def refined(W: np.ndarray, norms: np.ndarray, rank: int) -> Factors:
 
     def with_rows(columns: np.ndarray) -> tuple[Factors, float, np.ndarray]:
         number = min((parameters(m, n, rank) - m * columns.size) // (columns.size + n), m, n)
-        rows = capturing(A.T, A.T @ np.linalg.qr(A[:, columns]).Q, number)
+        rows = chosen_lines(A.T, A.T @ np.linalg.qr(A[:, columns]).Q, number)
         return *weighted(W, norms, columns, rows), rows
 
-    first = capturing(A, A, max(counts))
-    best = min((with_rows(first[:count]) for count in counts), key=lambda one: one[1])
+    best = min((with_rows(chosen_lines(A, A, count)) for count in counts), key=lambda one: one[1])
     factors, _, rows = best
-    again = with_rows(capturing(A, A @ np.linalg.qr(A[rows].T).Q, factors.C.shape[1]))
+    again = with_rows(chosen_lines(A, A @ np.linalg.qr(A[rows].T).Q, factors.C.shape[1]))
     return min(best, again, key=lambda one: one[1])[0]
 
 
