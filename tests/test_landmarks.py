@@ -69,6 +69,17 @@ def test_exact_from_as_many_landmarks_as_the_rank_and_never_more(landmarks, n, r
         assert result.report.error <= 1e-9
 
 
+@pytest.mark.parametrize(
+    ("n", "rank", "seed"), [(11, 5, 13), (11, 8, 2), (17, 9, 50), (23, 17, 97), (29, 6, 17), (35, 7, 50)]
+)
+def test_rounding_is_no_pivot_where_columns_have_large_coefficients_in_the_pivots(n, rank, seed):
+    """Random pivots, unlike the largest, do not bound them: rounding grows by their squares."""
+    chosen = cr.nystrom(
+        low_rank(n, rank, seed), rank + 3, landmarks="rpcholesky", random_state=seed
+    ).landmarks
+    assert chosen.size == rank
+
+
 @choices
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_error_is_the_relative_trace_of_what_is_left(landmarks, dtype):
