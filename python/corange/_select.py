@@ -122,8 +122,8 @@ def select_columns(
     -----
     "qr" and "lu" cost one pass, 8 flops per stored entry for the sketch, and ``2 l n k`` and ``n k**2``
     flops, with l = k + oversample. For "qr" of doubles that is done in single precision first, and again in
-    double where pivots fall below 1e-3 of the largest. "deim", "qdeim" and leverage cost a `corange.svd` of rank k. Memory:
-    l * n numbers.
+    double where pivots fall below 1e-3 of the largest. "deim", "qdeim" and leverage cost a `corange.svd` of
+    rank k. Memory: l * n numbers.
 
     The error of the best approximation in the chosen columns is about that of pivoted QR for "qr" [1]_; at
     most ``sqrt(n k / 3) * 2**k`` times the best one for "deim", in practice near ``sqrt(n k)`` [2]_; and
