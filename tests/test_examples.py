@@ -188,6 +188,23 @@ def test_lines_that_capture_most_are_found_one_after_the_other(example):
         assert captured(chosen[: k + 1]) == pytest.approx(max(others), rel=1e-9)
 
 
+def test_lines_are_dropped_that_are_missed_least(example):
+    curing = example("curing")
+    rng = np.random.default_rng(8)
+    lines, target = rng.standard_normal((30, 25)), rng.standard_normal((30, 11))
+
+    def captured(columns):
+        return np.linalg.norm(np.linalg.qr(lines[:, columns]).Q.T @ target) ** 2
+
+    kept = rng.permutation(25)[:12]
+    for count in (11, 8, 7):
+        expected = kept
+        while expected.size > count:
+            expected = max((np.delete(expected, j) for j in range(expected.size)), key=captured)
+        kept = curing.missed_most(lines, target, kept, count)
+        assert np.array_equal(kept, expected)
+
+
 @pytest.mark.parametrize("shape", [(50, 50), (160, 40), (40, 160)])
 def test_refined_factors_are_better_with_no_more_numbers(example, shape):
     curing = example("curing")

@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse.linalg import aslinearoperator
 from threadpoolctl import threadpool_limits
 
 import corange as cr
@@ -66,6 +67,17 @@ def test_exact_from_as_many_landmarks_as_the_rank_and_never_more(landmarks, n, r
     if wanted >= rank:
         assert np.abs(K - F @ F.T).max() <= 1e-9 * size
         assert result.report.error <= 1e-9
+
+
+@pytest.mark.parametrize(
+    ("n", "rank", "seed"), [(11, 5, 13), (11, 8, 2), (17, 9, 50), (23, 17, 97), (29, 6, 17), (35, 7, 50)]
+)
+def test_rounding_is_no_pivot_where_columns_have_large_coefficients_in_the_pivots(n, rank, seed):
+    """Random pivots, unlike the largest, do not bound them: rounding grows by their squares."""
+    chosen = cr.nystrom(
+        low_rank(n, rank, seed), rank + 3, landmarks="rpcholesky", random_state=seed
+    ).landmarks
+    assert chosen.size == rank
 
 
 @choices
@@ -221,10 +233,14 @@ def test_input_is_not_modified_and_need_not_be_writable():
 def test_columns_are_selected_as_landmarks_are():
     K = cr.KernelMatrix(np.random.default_rng(3).standard_normal((400, 3)), gamma=0.1)
     expected = cr.nystrom(K, 20, landmarks="rpcholesky", random_state=3).landmarks
-    for matrix in (K, K.columns(np.arange(400))):
-        assert np.array_equal(cr.select_columns(matrix, 20, method="rpcholesky", random_state=3), expected)
+    entries = K.columns(np.arange(400))
+    for matrix in (K, entries, scipy.sparse.csr_array(entries), Rows(entries)):
+        for select in (cr.select_columns, cr.select_rows):
+            assert np.array_equal(select(matrix, 20, method="rpcholesky", random_state=3), expected)
     with pytest.raises(ValueError, match="A must be square"):
         cr.select_columns(np.ones((3, 4)), 2, method="rpcholesky")
+    with pytest.raises(TypeError, match="only multiplies"):
+        cr.select_columns(aslinearoperator(entries), 2, method="rpcholesky")
 
 
 # ---- the result

@@ -11,6 +11,7 @@ from scipy.sparse.linalg import aslinearoperator
 import corange as cr
 from corange import _core
 from corange._select import METHODS, pivots_of
+from corange._source import Source
 from corange.testing import matrix_with_spectrum
 
 SLOW = matrix_with_spectrum(0.8 ** np.arange(60), (120, 90), random_state=0)
@@ -83,6 +84,35 @@ class TestKernels:
         assert projection_error(Y, pivots) <= (1 + 1e-6) * projection_error(Y, exact)
         shares = remainders / remainders[0], reference / reference[0]
         np.testing.assert_allclose(*shares, rtol=1e-2, atol=1e-12)
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_columns_are_taken_from_arrays_of_any_strides(self, dtype):
+        A = np.random.default_rng(4).standard_normal((70, 50)).astype(dtype)
+        columns = np.array([49, 0, 7, 7, 30])
+        for view in (A, np.asfortranarray(A), A[::-2, ::3][:, ::-1], A[:1], A[:, :1]):
+            taken = np.empty((view.shape[0], columns.size), dtype)
+            _core.take_columns(view, columns % view.shape[1], taken)
+            assert np.array_equal(taken, view[:, columns % view.shape[1]])
+        for bad in (-1, 50):
+            with pytest.raises(ValueError, match="out of range"):
+                _core.take_columns(A, np.array([0, bad]), np.empty((70, 2), dtype))
+
+    def test_a_rough_basis_loses_the_square_of_the_condition(self):
+        rng = np.random.default_rng(5)
+        for condition in (1.0, 1e3, 1e12):
+            X = (
+                rng.standard_normal((300, 20))
+                * np.logspace(0, 1, 20)
+                @ np.linalg.qr(rng.standard_normal((20, 20)))[0]
+            )
+            X[:, 1] = X[:, 0] + X[:, 1] / condition
+            for rough in (False, True):
+                Q = np.empty_like(X)
+                R = _core.orthonormal_factor(X, Q, rough)
+                np.testing.assert_allclose(Q @ R, X, atol=1e-12)
+                loss = np.abs(Q.T @ Q - np.eye(20)).max()
+                # where one step is hopeless, all of them are made
+                assert loss <= (1e-14 * (20 * condition) ** 2 if rough and condition < 1e6 else 1e-13)
 
     def test_stops_at_the_numerical_rank_and_refuses_nan(self):
         rng = np.random.default_rng(2)
@@ -197,6 +227,20 @@ def test_sketched_pivots_are_nearly_as_good_as_those_of_the_matrix():
     assert np.mean(errors) <= 1.02 * projection_error(A, full)
 
 
+@pytest.mark.parametrize("decades", [1.0, 12.0])
+@pytest.mark.parametrize("scale", [1e-290, 1e-30, 1.0, 1e100, 1e302])
+def test_columns_are_as_good_at_any_scale(decades, scale):
+    """Sketches in single precision where that is enough: not for small pivots, nor out of its range."""
+    A = matrix_with_spectrum(np.logspace(0, -decades, 40), (400, 200), random_state=1)
+    columns = cr.select_columns(A * scale, 30, random_state=2)
+    reference = scipy.linalg.qr(A, mode="r", pivoting=True)[1][:30]
+    assert projection_error(A, columns) <= 3 * projection_error(A, reference)
+    result = cr.interpolative(A * scale, 30, random_state=2)
+    error = np.linalg.norm(A - result.skeleton / scale @ result.coefficients) / np.linalg.norm(A)
+    assert error <= 3 * projection_error(A, reference) / np.linalg.norm(A)
+    assert result.report.error == pytest.approx(error, rel=0.5 if decades > 6 else 1e-4)
+
+
 def test_power_steps_help_where_singular_values_fall_slowly():
     A = matrix_with_spectrum(np.arange(1, 201) ** -0.5, (300, 200), random_state=1)
     errors = [
@@ -213,6 +257,18 @@ def test_a_tiny_but_unique_column_has_leverage():
     J = cr.select_columns(A, 2, method="leverage-largest", exact=True, random_state=0)
     assert 7 in J
     assert 7 in cr.select_columns(A, 2, method="qr", random_state=0)
+
+
+def test_approximate_leverage_scores_are_near_the_exact_ones():
+    A = matrix_with_spectrum(
+        np.r_[np.linspace(2.0, 1.0, 8), 0.1 * 0.9 ** np.arange(40)], (90, 300), random_state=4
+    )
+    exact = np.square(np.linalg.svd(A)[2][:8]).sum(axis=0)
+    for data in (A, scipy.sparse.csr_array(A), aslinearoperator(A)):
+        source = Source(data, check_finite=True)
+        scores = np.square(source.vectors(1, 8, 0, exact=False)).sum(axis=0)
+        assert scores.sum() == pytest.approx(8)
+        assert np.all((scores <= 1.5 * exact) & (exact <= 1.5 * scores))
 
 
 def test_columns_are_drawn_by_squared_length():

@@ -27,19 +27,40 @@ py::array_t<Index> as_array(const std::vector<Index>& v) {
   return py::array_t<Index>(static_cast<py::ssize_t>(v.size()), v.data());
 }
 
-py::tuple qr_of(const py::array& y, Index rank, double rcond, const py::array& out) {
-  return by_precision(y, [&]<class T>(T) {
-    const StridedView<T> view = strided_matrix<T>(y);
-    const BlockView<T> target{writable<T>(out, rank, view.cols, "R"), rank, view.cols, view.cols};
-    Pivots pivots;
-    {
-      const py::gil_scoped_release release;
-      Block<T> r(rank, view.cols);
-      pivots = pivoted_qr<T>(view, rank, rcond, r.view());
-      convert(r.view(), target);
-    }
-    return py::make_tuple(as_array(pivots.columns),
-                          py::array_t<double>(static_cast<py::ssize_t>(pivots.remainders.size()), pivots.remainders.data()));
+/// Computes in T; R = Q' Y is written where an array for it is given, of the precision of Y.
+template <class T, class S>
+py::tuple qr_in(const py::array& y, Index rank, double rcond, const py::object& r_out) {
+  const StridedView<S> view = strided_matrix<S>(y);
+  BlockView<S> target{nullptr, rank, view.cols, view.cols};
+  if (!r_out.is_none()) target.data = writable<S>(py::cast<py::array>(r_out), rank, view.cols, "R");
+  Pivots pivots;
+  {
+    const py::gil_scoped_release release;
+    Block<T> r(rank, view.cols);
+    pivots = pivoted_qr<T>(view, rank, rcond, r.view());
+    if (target.data) convert(r.view(), target);
+  }
+  return py::make_tuple(as_array(pivots.columns),
+                        py::array_t<double>(static_cast<py::ssize_t>(pivots.remainders.size()), pivots.remainders.data()));
+}
+
+py::tuple qr_of(const py::array& y, Index rank, double rcond, const py::object& r, bool single) {
+  return by_precision(y,
+                      [&]<class S>(S) { return single ? qr_in<float, S>(y, rank, rcond, r) : qr_in<S, S>(y, rank, rcond, r); });
+}
+
+/// out = some columns of A.
+void take(const py::array& a, const py::array_t<Index>& columns, const py::array& out) {
+  by_precision(a, [&]<class T>(T) {
+    const StridedView<T> view = strided_matrix<T>(a);
+    if (columns.ndim() != 1 || (columns.size() > 1 && columns.strides(0) != columns.itemsize()))
+      throw py::value_error("the columns must be a contiguous vector");
+    const Index count = columns.size(), *indices = columns.data();
+    for (Index j = 0; j < count; ++j)
+      if (indices[j] < 0 || indices[j] >= view.cols) throw py::value_error("a column is out of range");
+    T* data = writable<T>(out, view.rows, count, "out");
+    const py::gil_scoped_release release;
+    take_columns<T>(view, indices, {data, view.rows, count, count, 1});
   });
 }
 
@@ -86,9 +107,10 @@ py::array_t<Index> bounded(const py::array& w, const py::array_t<Index>& chosen,
 
 void register_cur(py::module_& m) {
   using namespace py::literals;
-  m.def("pivoted_qr", &qr_of, "Y"_a, "rank"_a, "rcond"_a, "R"_a);
+  m.def("pivoted_qr", &qr_of, "Y"_a, "rank"_a, "rcond"_a, "R"_a = py::none(), "single"_a = false);
   m.def("pivoted_lu", &lu_of, "Y"_a, "rank"_a, "rcond"_a);
   m.def("farthest_columns", &farthest_of, "Y"_a, "count"_a, "rcond"_a);
+  m.def("take_columns", &take, "A"_a, "columns"_a, "out"_a);
   m.def("bound_coefficients", &bounded, "W"_a, "chosen"_a, "limit"_a, "most"_a);
 }
 

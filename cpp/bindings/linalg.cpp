@@ -30,9 +30,9 @@ void random_block(const std::string& kind, std::uint64_t seed, std::uint64_t str
     fill_random<double>(kind, {seed, stream}, row0, col0, out);
 }
 
-/// out = orthonormal basis of the columns of x.
+/// out = orthonormal basis of the columns of x; `rough`: one Cholesky QR where that is possible.
 template <class T>
-OrthonormalFactor basis_of(const py::array& x, const py::array& out) {
+OrthonormalFactor basis_of(const py::array& x, const py::array& out, bool rough) {
   if (!py::isinstance<py::array_t<T, py::array::c_style>>(x) || x.ndim() != 2)
     throw py::value_error("X must be a C-contiguous matrix");
   const Index rows = x.shape(0), cols = x.shape(1);
@@ -41,13 +41,14 @@ OrthonormalFactor basis_of(const py::array& x, const py::array& out) {
   const py::gil_scoped_release release;
   Block<T> q(overwritten, rows, cols);
   convert(source, q.view());
-  OrthonormalFactor factor = orthonormalize<T>(q.view(), {0, 0});
+  OrthonormalFactor factor;
+  if (!rough || !orthonormalize_roughly<T>(q.view(), factor.R)) factor = orthonormalize<T>(q.view(), {0, 0});
   convert(q.view(), target);
   return factor;
 }
 
-OrthonormalFactor basis_of_any(const py::array& x, const py::array& out) {
-  return py::isinstance<py::array_t<float>>(x) ? basis_of<float>(x, out) : basis_of<double>(x, out);
+OrthonormalFactor basis_of_any(const py::array& x, const py::array& out, bool rough = false) {
+  return py::isinstance<py::array_t<float>>(x) ? basis_of<float>(x, out, rough) : basis_of<double>(x, out, rough);
 }
 
 /// Returns how many columns are not random fill.
@@ -84,7 +85,9 @@ py::tuple small_eigh_array(const py::array& x) {
 }
 
 /// Returns R with x = out R.
-py::array_t<double> orthonormal_factor(const py::array& x, const py::array& out) { return to_array(basis_of_any(x, out).R); }
+py::array_t<double> orthonormal_factor(const py::array& x, const py::array& out, bool rough) {
+  return to_array(basis_of_any(x, out, rough).R);
+}
 
 /// Q = orth((A A')^power A Omega), orthonormalized after every product.
 template <class T>
@@ -120,7 +123,7 @@ void register_linalg(py::module_& m) {
   m.def("philox4x32", &philox4x32, "counter"_a, "key"_a);
   m.def("random_block", &random_block, "kind"_a, "seed"_a, "stream"_a, "row0"_a, "col0"_a, "out"_a);
   m.def("orthonormalize", &orthonormalize_array, "X"_a, "out"_a);
-  m.def("orthonormal_factor", &orthonormal_factor, "X"_a, "out"_a);
+  m.def("orthonormal_factor", &orthonormal_factor, "X"_a, "out"_a, "rough"_a = false);
   m.def("small_eigh", &small_eigh_array, "X"_a);
   m.def("range_finder", &range_finder, "op"_a, "power"_a, "seed"_a, "out"_a);
 }

@@ -96,12 +96,14 @@ void into(const py::array& out, Index rows, Index cols, const Fill& fill) {
   convert(block.view(), target);
 }
 
+/// In the precision of `out`: that of A, or single.
 void sign_dense(const SparseSign& s, const py::array& a, Index offset, const py::array& out) {
-  const auto run = [&]<class T>(T) {
-    const StridedView<T> view = matrix_of<T>(a, "A");
+  const auto run = [&]<class S, class T>(S, T) {
+    const StridedView<S> view = matrix_of<S>(a, "A");
     into<T>(out, s.size, view.cols, [&](BlockView<T> block) { sparse_sign_apply<T>(s, view, block, offset); });
   };
-  py::isinstance<py::array_t<float>>(a) ? run(float{}) : run(double{});
+  if (py::isinstance<py::array_t<float>>(a)) return run(float{}, float{});
+  py::isinstance<py::array_t<float>>(out) ? run(double{}, float{}) : run(double{}, double{});
 }
 
 /// fn(CompressedView) with the types of the arrays, whose structure has been checked.

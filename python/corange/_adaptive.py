@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange._estimate import Estimate, error_estimate
-from corange._select import Options, choose, pivoted, pivots_of
+from corange._select import Options, choose, pivoted, pivots_of_sketch
 from corange._single_pass import CONFIDENCE, PROBES
 from corange._source import Source
 from corange._validation import check_optional_integer, check_proportion, check_rank_or_error
@@ -86,8 +86,7 @@ def chosen(
 
 
 def _by_sketch(source: Source, axis: int, rank: int, size: int, options: Options) -> Choice:
-    Y = source.sketch(axis, size, options.seed, options.power)
-    pivots, remainders = pivots_of(Y, rank, source.rcond)
+    pivots, remainders = pivots_of_sketch(source, axis, rank, size, options)
     return Choice(pivots, float(_expected(remainders, source, axis, size)[-1]))
 
 
@@ -107,7 +106,7 @@ def _by_error(source: Source, axis: int, error: float, options: Options) -> Choi
     while True:
         size = min(size, limit)
         Y = source.sketch(axis, size, options.seed, options.power)
-        pivots, _, remainders = pivoted(Y, size if size == limit else size // 2, source.rcond)
+        pivots, remainders = pivoted(Y, size if size == limit else size // 2, source.rcond)
         errors = _expected(remainders, source, axis, size)
         if size < limit and errors[-1] > error and pivots.size == size // 2:
             size *= 2

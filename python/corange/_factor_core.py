@@ -82,17 +82,19 @@ def _triangular(Q: Array, T: Array) -> Span | None:
     return Span(Q, T, inverse, condition) if condition < _WELL_CONDITIONED else None
 
 
-def span_of(F: Any) -> Span:
-    """Find the space of a few columns, dense or sparse."""
+def span_of(F: Any, *, rough: bool = False) -> Span:
+    """Find the space of a few columns, dense or sparse; `rough`: Q is orthonormal to single precision."""
     columns = np.ascontiguousarray(as_dense(F))
     if columns.shape[0] <= columns.shape[1]:
         Q, T = np.eye(columns.shape[0], dtype=columns.dtype), columns.astype(np.float64)
     else:
         Q = np.empty_like(columns)
-        T = _core.orthonormal_factor(columns, Q)
+        T = _core.orthonormal_factor(columns, Q, rough)
     simple = _triangular(Q, T)
     if simple is not None:
         return simple
+    if rough:
+        return span_of(columns)
     inverse = pseudo_inverse(T, columns.dtype)
     if inverse.values.size < Q.shape[1]:  # columns that depend on others leave directions that are not theirs
         Q, T = multiply(Q, inverse.left), inverse.left.T @ T

@@ -176,7 +176,7 @@ def _interpolated(
     passes = 0
     for _ in range(_ROUNDS):
         skeleton = source.take(axis, indices)
-        span = span_of(skeleton if axis == 1 else skeleton.T)
+        span = span_of(skeleton if axis == 1 else skeleton.T, rough=single)
         coordinates = source.product(axis, span.Q, single=single)
         W = np.ascontiguousarray(span.coefficients(coordinates).T)
         W[:, indices] = np.eye(indices.size)

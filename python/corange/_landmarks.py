@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import solve_triangular
 
 from corange import _core
 from corange._entries import Entries
@@ -25,6 +26,8 @@ Array = npt.NDArray[Any]
 _PROPOSALS, _UNIFORM, _LEVERAGE = 2**64 - 20, 2**64 - 21, 2**64 - 22
 # Rounding in a diagonal entry of what is left, in units of eps * sqrt(rank) * the entry.
 _NOISE = 8.0
+# Multiples of these below which pivots are looked at once more.
+_DOUBTFUL = 128.0
 _LARGEST_BLOCK = 128
 
 
@@ -41,6 +44,8 @@ class PartialCholesky:
         Diagonal of what is left; entries that are rounding are 0.
     trace : float
         Sum of the diagonal of K.
+    doubtful : float
+        Multiples of its floor below which a pivot may be rounding.
     """
 
     def __init__(self, entries: Entries, capacity: int) -> None:
@@ -51,6 +56,8 @@ class PartialCholesky:
         self.floors = _NOISE * eps * np.sqrt(capacity) * scale
         # Entries below -sqrt(eps) times what they were, here in units of their floors, are no rounding.
         self._lowest = -np.sqrt(eps) / (_NOISE * eps * np.sqrt(capacity))
+        # What is forgotten must not look negative when later columns take it away.
+        self.doubtful = min(_DOUBTFUL, -0.1 * self._lowest)
         worst = int(np.argmin(diagonal / np.where(scale > 0.0, scale, 1.0)))
         if diagonal[worst] < self._lowest * self.floors[worst]:
             raise np.linalg.LinAlgError(
@@ -99,6 +106,23 @@ class PartialCholesky:
         self.pivots.extend(map(int, chosen))
         self.left[chosen] = 0.0
 
+    def is_rounding(self, p: int, value: float) -> bool:
+        """Whether what is left of a diagonal entry is no more than rounding of the entries of K made of it.
+
+        It is ``x' K x`` with x = 1 at p and -c at the pivots, where c are the coefficients of column p in
+        those of the pivots; random pivots do not bound c.
+        """
+        chosen = np.array(self.pivots, dtype=np.int64)
+        L = self.F[chosen, : self.count].astype(np.float64)
+        c = solve_triangular(L, self.F[p, : self.count].astype(np.float64), lower=True, trans="T")
+        return bool(value <= self.floors[p] + np.square(c) @ self.floors[chosen])
+
+    def forget(self, p: int) -> None:
+        """Count an entry of the diagonal as zero, and all others that are as small beside their floors."""
+        ratio = min(float(self.left[p] / self.floors[p]), self.doubtful)
+        self.left[self.left <= ratio * self.floors] = 0.0
+        self.left[p] = 0.0
+
     def drop_surplus(self, since: int, error: float) -> None:
         """Take back the last columns, of those from `since` on, that the error can do without."""
         new = self.F[:, since : self.count].astype(np.float64) ** 2
@@ -133,15 +157,28 @@ def random_pivots(entries: Entries, rank: int, seed: int, error: float = 0.0) ->
         _core.random_block("uniform", seed, stream=_PROPOSALS, row0=2 * rounds, col0=0, out=draws)
         rounds += 1
         proposals = _proportional(state.left, draws[0])
-        accepted, L = _accept(state, proposals, draws[1], wanted)
+        accepted, L = _trusted(state, *_accept(state, proposals, draws[1], wanted))
         before = state.count
         if accepted.size:
             state.add(accepted, L)
         else:  # rounding alone is left of the first proposal, whose turn it was for certain
-            state.left[proposals[0]] = 0.0
+            state.forget(proposals[0])
         if error > 0.0 and state.error <= error and accepted.size:
             state.drop_surplus(before, error)
     return state
+
+
+def _trusted(
+    state: PartialCholesky, accepted: Array, L: npt.NDArray[np.float64]
+) -> tuple[Array, npt.NDArray[np.float64]]:
+    """Stop a block of pivots before one that may be rounding; the first of a block is looked at."""
+    small = np.square(np.diag(L)) < state.doubtful * state.floors[accepted]
+    if not small.any():
+        return accepted, L
+    keep = int(np.argmax(small))
+    if keep == 0 and not state.is_rounding(int(accepted[0]), float(L[0, 0] ** 2)):
+        keep = 1
+    return accepted[:keep], L[:keep, :keep]
 
 
 def _proportional(weights: Array, draws: Array) -> Array:

@@ -147,6 +147,10 @@ def frobenius_norm(values: Any) -> float:
     entries = np.asarray(values.data if scipy.sparse.issparse(values) else values, dtype=np.float64).ravel()
     if not entries.size:
         return 0.0
+    with np.errstate(over="ignore", under="ignore"):
+        plain = float(np.square(entries).sum())
+    if 1e-250 < plain < np.inf:
+        return float(np.sqrt(plain))
     exponent = _exponent(entries)
     return float(np.ldexp(np.sqrt(np.square(np.ldexp(entries, -exponent)).sum()), exponent))
 

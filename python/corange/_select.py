@@ -25,6 +25,7 @@ __all__ = [
     "choose",
     "pivoted",
     "pivots_of",
+    "pivots_of_sketch",
     "select_columns",
     "select_rows",
     "selection_options",
@@ -32,6 +33,7 @@ __all__ = [
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
+Pivots = tuple[Indices, npt.NDArray[np.float64]]
 
 # Streams of random numbers: for the sketches of columns and of rows, and for the draws.
 _SKETCHES, _DRAWS = (2**64 - 21, 2**64 - 22), (2**64 - 23, 2**64 - 24)
@@ -119,8 +121,9 @@ def select_columns(
     Notes
     -----
     "qr" and "lu" cost one pass, 8 flops per stored entry for the sketch, and ``2 l n k`` and ``n k**2``
-    flops, with l = k + oversample. "deim", "qdeim" and leverage cost a `corange.svd` of rank k. Memory:
-    l * n numbers.
+    flops, with l = k + oversample. For "qr" of doubles that is done in single precision first, and again in
+    double where pivots fall below 1e-3 of the largest. "deim", "qdeim" and leverage cost a `corange.svd` of
+    rank k. Memory: l * n numbers.
 
     The error of the best approximation in the chosen columns is about that of pivoted QR for "qr" [1]_; at
     most ``sqrt(n k / 3) * 2**k`` times the best one for "deim", in practice near ``sqrt(n k)`` [2]_; and
@@ -215,31 +218,32 @@ def choose(source: Source, axis: int, k: int, method: str, options: Options) -> 
     return indices if indices.size else np.zeros(1, np.int64)
 
 
-def pivoted(Y: Array, k: int, rcond: float) -> tuple[Indices, Array, npt.NDArray[np.float64]]:
-    """Pivoted QR of a short, wide matrix: pivots, R = Q' Y, and squares of what remains."""
+def pivoted(Y: Array, k: int, rcond: float) -> Pivots:
+    """Pivoted QR of a short, wide matrix: pivots, and squares of what remains, up to a scale."""
     k = min(k, *Y.shape)
-    if k == 0:
-        return np.empty(0, np.int64), np.empty((0, Y.shape[1]), Y.dtype), np.zeros(1)
-    R = np.empty((k, Y.shape[1]), Y.dtype)
-    scaled, exponent = _scaled(Y)
-    pivots, remainders = _core.pivoted_qr(scaled, k, rcond, R)
-    return pivots, np.ldexp(R[: pivots.size], exponent), remainders
+    return (np.empty(0, np.int64), np.zeros(1)) if k == 0 else _core.pivoted_qr(Y, k, rcond)
 
 
-def pivots_of(Y: Array, k: int, rcond: float) -> tuple[Indices, npt.NDArray[np.float64]]:
-    """Pivots and remainders up to a scale: in single precision where pivots are far above its rounding."""
-    if Y.dtype == np.float64 and k <= min(Y.shape):
-        pivots, _, remainders = pivoted(_scaled(Y)[0].astype(np.float32), k, _PLAIN)
-        if pivots.size == k:
-            return pivots, remainders
-    pivots, _, remainders = pivoted(Y, k, rcond)
-    return pivots, remainders
+def _pivoted_in_single(Y: Array, k: int) -> Pivots | None:
+    """Find the same in single precision; None where pivots are not far above its rounding."""
+    if not 0 < k <= min(Y.shape):
+        return None
+    pivots, remainders = _core.pivoted_qr(Y, k, _PLAIN, single=True)
+    return (pivots, remainders) if pivots.size == k else None
 
 
-def _scaled(Y: Array) -> tuple[Array, int]:
-    """Divide by a power of two, so that squares stay in range."""
-    exponent = int(np.frexp(np.abs(Y).max())[1])
-    return np.ldexp(Y, -exponent), exponent
+def pivots_of(Y: Array, k: int, rcond: float) -> Pivots:
+    """Pivots and remainders, in single precision where that is enough."""
+    found = _pivoted_in_single(Y, k) if Y.dtype == np.float64 else None
+    return pivoted(Y, k, rcond) if found is None else found
+
+
+def pivots_of_sketch(source: Source, axis: int, k: int, size: int, options: Options) -> Pivots:
+    """Pivots of a sketch of so many numbers; the sketch too is in single precision where that is enough."""
+    if options.power or not source.sketches_in_single(axis, size):
+        return pivots_of(source.sketch(axis, size, options.seed, options.power), k, source.rcond)
+    found = _pivoted_in_single(source.sketch(axis, size, options.seed, single=True), k)
+    return pivoted(source.sketch(axis, size, options.seed), k, source.rcond) if found is None else found
 
 
 def _sketch(source: Source, axis: int, k: int, options: Options) -> Array:
@@ -247,7 +251,8 @@ def _sketch(source: Source, axis: int, k: int, options: Options) -> Array:
 
 
 def _by_qr(source: Source, axis: int, k: int, options: Options) -> Indices:
-    return pivots_of(_sketch(source, axis, k, options), k, source.rcond)[0]
+    options = options._replace(seed=options.seed ^ _SKETCHES[axis])
+    return pivots_of_sketch(source, axis, k, options.size(k), options)[0]
 
 
 def _by_lu(source: Source, axis: int, k: int, options: Options) -> Indices:
@@ -299,7 +304,7 @@ def _by_squared_length(source: Source, axis: int, k: int, options: Options) -> I
 
 def _by_distance(source: Source, axis: int, k: int, options: Options) -> Indices:
     Y = _sketch(source, axis, k, options)
-    return _independent(Y, k, source.rcond, _core.farthest_columns(_scaled(Y)[0], k, source.rcond))
+    return _independent(Y, k, source.rcond, _core.farthest_columns(Y, k, source.rcond))
 
 
 def _drawn(weights: npt.NDArray[np.float64], seed: int, stream: int) -> Indices:

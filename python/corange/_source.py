@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
+from corange import _core
 from corange._operators import Matrix, as_matrix
 from corange._rows import Rows, column_norms
 from corange._single_pass import basis
@@ -55,7 +56,7 @@ class Source:
             self.norm = float(scan["norm_fro"])
         self._A = compressed(A, "A") if scipy.sparse.issparse(A) else A
         if self.matrix.kind == "dense":
-            self._A = np.asarray(A)
+            self._A = np.require(np.asarray(A), requirements="A")  # the core reads aligned arrays alone
         self.rcond = float(np.finfo(self.matrix.dtype).eps) * max(self.matrix.shape)
 
     @property
@@ -73,15 +74,18 @@ class Source:
         """The matrix as it was given, for methods that look at entries in ways of their own."""
         return self._A
 
-    def sketch(self, axis: int, size: int, seed: int, power: int = 0) -> Array:
+    def sketch(self, axis: int, size: int, seed: int, power: int = 0, *, single: bool = False) -> Array:
         """Compress each column (or row) to `size` numbers: an array of shape (size, n) or (size, m).
 
-        Each power step is two more passes, which let the leading singular vectors stand out.
+        Each power step is two more passes, which let the leading singular vectors stand out. `single`
+        computes in single precision, where `sketches_in_single` allows that.
         """
         length = self.shape[1 - axis]
         if self.sketch_is_whole(axis, size):
             return self._oriented(axis)
         S = SparseSign(size, length, nnz=min(_NNZ, size), random_state=seed)
+        if single:
+            return S._in_single(self._A if axis == 1 else self._A.T)
         if axis == 1:
             Y = S._left(self._A, check_finite=self._check_finite)
         else:
@@ -90,6 +94,11 @@ class Source:
             Q = basis(self.product(1 - axis, basis(np.ascontiguousarray(Y.T))))
             Y = self.product(axis, Q).T
         return Y
+
+    def sketches_in_single(self, axis: int, size: int) -> bool:
+        """Whether a sketch of this size can be made of doubles in single precision, none out of its range."""
+        dense = self.matrix.kind == "dense" and self._A.dtype == np.float64
+        return dense and not self.sketch_is_whole(axis, size) and 1e-20 < (self.norm or 0.0) < 1e30
 
     def sketch_is_whole(self, axis: int, size: int) -> bool:
         """Whether there is nothing to compress, so that the sketch is the matrix itself."""
@@ -143,11 +152,11 @@ class Source:
             taken.sum_duplicates()
             return taken
         if self.matrix.kind == "dense":
-            A = np.asarray(self._A)
-            by_rows = abs(A.strides[0]) >= abs(A.strides[1])
-            # take writes its result row by row, indexing column by column: fast where A is stored so
-            taken = A.take(indices, axis) if axis == 0 or by_rows else A[:, indices]
-            return np.ascontiguousarray(taken, dtype=self.dtype)
+            if axis == 0 or self._A.dtype != self.dtype:
+                return np.ascontiguousarray(self._A.take(indices, axis), dtype=self.dtype)
+            columns = np.empty((self.shape[0], indices.size), self.dtype)
+            _core.take_columns(self._A, indices, columns)
+            return columns
         if axis == 1:
             return np.concatenate([block[:, indices] for _, block in self._rows().blocks()])
         order = np.argsort(indices)

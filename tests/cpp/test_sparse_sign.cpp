@@ -137,6 +137,29 @@ TEST("sparse sign: dense product of any shape equals the slow one; column-major 
   });
 }
 
+TEST("sparse sign: rows that are gathered give the bits of rows added one by one, whatever the part of them and its strides") {
+  const SparseSign s{40, 5, {5, 6}};
+  const auto a = random_block<double>(700, 150, 1);
+  const auto check = [&]<class T>(T) {
+    CHECK(detail::gathers(s, 700, 150) && !detail::gathers(s, 10, 150) && !detail::gathers(s, 700, 30));
+    Block<T> gathered(40, 150), added(40, 150), narrow(40, 150), flipped(40, 150);
+    sparse_sign_apply<T>(s, strided(a.view()), gathered.view(), 3);
+    for (Index row = 0; row < 700; row += 10)
+      sparse_sign_apply<T>(s, strided(a.view()).middle_rows(row, 10), added.view(), 3 + row);
+    for (Index col = 0; col < 150; col += 16)
+      sparse_sign_apply<T>(s, StridedView<double>{a.data() + col, 700, std::min<Index>(16, 150 - col), a.ld(), 1},
+                           BlockView<T>{narrow.data() + col, 40, std::min<Index>(16, 150 - col), narrow.ld()}, 3);
+    Block<double> turned(150, 700);
+    for (Index i = 0; i < 700; ++i)
+      for (Index j = 0; j < 150; ++j) turned(j, i) = a(i, j);
+    sparse_sign_apply<T>(s, transposed(turned.view()), flipped.view(), 3);
+    for (const auto& other : {added.view(), narrow.view(), flipped.view()}) CHECK(same_bits(gathered.view(), other));
+    CHECK(padding_is_zero(gathered));
+  };
+  check(float{});
+  check(double{});
+}
+
 TEST("sparse sign: strides of any sign and step, and other precision") {
   const SparseSign s{30, 3, {5, 6}};
   const auto wide = random_block<double>(200, 90, 2);

@@ -76,6 +76,12 @@ class SparseSign(Sketch):
             self._core_sketch().apply_sparse(indptr, indices, data, inner, by_rows, self.start, out)
         return out
 
+    def _in_single(self, A: Array) -> Array:
+        """Compute S @ A in single precision for an array of doubles."""
+        out = np.empty((self.size, A.shape[1]), np.float32)
+        self._core_sketch().apply_dense(A, self.start, out)
+        return out
+
     def _apply_transposed(self, Y: Array) -> Array:
         out = np.empty((self.shape[1], Y.shape[1]), Y.dtype)
         self._core_sketch().apply_adjoint(Y, self.start, out)

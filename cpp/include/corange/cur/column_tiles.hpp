@@ -6,11 +6,36 @@
 // Every sum runs in the order of the rows, whatever the number of threads. Cost of a pass: 2 l n flops and l n numbers read.
 #pragma once
 
+#include <cmath>
 #include <vector>
 
 #include "corange/linalg/blocks.hpp"
 
 namespace corange {
+
+/// Power of two to divide y by, so that squares of its entries stay in range; 0 where they do.
+template <class S>
+int balancing_exponent(StridedView<S> y) {
+  constexpr bool kDouble = std::is_same_v<S, double>;
+  constexpr int kSafe = 60, kMost = kDouble ? 1000 : 120;  // safe in single precision too, to which doubles may be converted
+  constexpr Index kLanes = 16;
+  const Tiling tasks = tiling(y.rows, 64, 4);
+  std::vector<S> largest(static_cast<std::size_t>(tasks.count()), S(0));
+  parallel_for(tasks.count(), y.rows * y.cols, [&](Index t) {
+    S most[kLanes] = {};
+    const auto see = [&most](Index lane, S x) { most[lane] = std::abs(x) > most[lane] ? std::abs(x) : most[lane]; };
+    for (Index i = tasks.begin(t); i < tasks.begin(t) + tasks.size(t); ++i) {
+      Index j = 0;
+      for (; j + kLanes <= y.cols; j += kLanes)
+        for (Index lane = 0; lane < kLanes; ++lane) see(lane, y(i, j + lane));
+      for (; j < y.cols; ++j) see(0, y(i, j));
+    }
+    largest[static_cast<std::size_t>(t)] = *std::max_element(most, most + kLanes);
+  });
+  const S most = largest.empty() ? S(0) : *std::max_element(largest.begin(), largest.end());
+  if (most == 0 || !std::isfinite(most) || std::abs(std::ilogb(most)) <= kSafe) return 0;
+  return std::clamp(std::ilogb(most), -kMost, kMost);
+}
 
 template <class T>
 class ColumnTiles {
@@ -21,11 +46,14 @@ class ColumnTiles {
 
   ColumnTiles(Index rows, Index cols) : rows_(rows), tiles_{cols, kWidth}, data_(tiles_.count() * rows, kWidth) {}
 
-  explicit ColumnTiles(StridedView<T> y) : ColumnTiles(y.rows, y.cols) {
+  /// y / 2^exponent, converted.
+  template <class S>
+  ColumnTiles(StridedView<S> y, int exponent) : ColumnTiles(y.rows, y.cols) {
+    const S scale = std::ldexp(S(1), -exponent);
     for_tiles([&](Index t, Index col, Index cols) {
       BlockView<T> to = tile(t);
       for (Index i = 0; i < rows_; ++i)
-        for (Index j = 0; j < cols; ++j) to(i, j) = y(i, col + j);
+        for (Index j = 0; j < cols; ++j) to(i, j) = static_cast<T>(y(i, col + j) * scale);
     });
   }
 

@@ -16,7 +16,7 @@ namespace corange {
 
 template <class T>
 std::vector<Index> farthest_columns(StridedView<T> y, Index count, double rcond) {
-  const ColumnTiles<T> points(y);
+  const ColumnTiles<T> points(y, balancing_exponent(y));
   std::vector<double> distance(static_cast<std::size_t>(y.cols), std::numeric_limits<double>::infinity());
   std::vector<Largest> found(static_cast<std::size_t>(Tiling{y.cols, ColumnTiles<T>::kWidth}.count()));
   const auto farthest = [&](const std::vector<T>& from, bool first) {
@@ -41,7 +41,7 @@ std::vector<Index> farthest_columns(StridedView<T> y, Index count, double rcond)
   std::vector<T> mean(static_cast<std::size_t>(y.rows));
   for (Index i = 0; i < y.rows; ++i) {
     double sum = 0;
-    for (Index j = 0; j < y.cols; ++j) sum += static_cast<double>(y(i, j));
+    for (Index j = 0; j < y.cols; ++j) sum += static_cast<double>(points(i, j));
     mean[static_cast<std::size_t>(i)] = static_cast<T>(sum / static_cast<double>(y.cols));
   }
   std::vector<Index> chosen;

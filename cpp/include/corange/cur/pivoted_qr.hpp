@@ -1,7 +1,7 @@
 // Column-pivoted QR of a short, wide matrix Y (l x n, such as a sketch of a matrix with n columns):  Y P ~ Q R, k steps.
 //
 //   1. p = the column whose part outside span(Q) is the longest; stop if that is at most `rcond` times the first one's length.
-//   2. q = that part, orthogonalized against Q twice, of length one; append it to Q.
+//   2. q = that part, orthogonalized against Q until it keeps half its length (twice is enough), of length one; append it to Q.
 //   3. R(t, :) = q' Y, and squared lengths fall by R(t, :)^2, all in one pass over Y.
 //   4. Where cancellation has left a length uncertain that could be the longest, Y -= Q R for the directions since the last
 //      time, and all lengths are measured anew.
@@ -20,16 +20,19 @@
 namespace corange {
 
 struct Pivots {
-  std::vector<Index> columns;     // in the order of choice, distinct
-  std::vector<double> remainders; // ||Y - Q R||_F^2 before the first step and after each
+  std::vector<Index> columns;      // in the order of choice, distinct
+  std::vector<double> remainders;  // ||Y - Q R||_F^2 / 4^exponent, before the first step and after each
+  int exponent = 0;                // not 0 where squares would leave the range of numbers
 };
 
 template <class T>
 class PivotedQr {
  public:
   /// `r` has a row for each step and a column for each of Y's; rows of steps that are not made become zero.
-  PivotedQr(StridedView<T> y, Index rank, BlockView<T> r)
-      : y_(y),
+  template <class S>
+  PivotedQr(StridedView<S> y, Index rank, BlockView<T> r)
+      : exponent_(balancing_exponent(y)),
+        y_(y, exponent_),
         q_(static_cast<std::size_t>(rank)),
         r_(r),
         length_(static_cast<std::size_t>(y.cols), 0.0),
@@ -40,6 +43,16 @@ class PivotedQr {
   }
 
   Pivots run(double rcond) {
+    Pivots pivots = steps(rcond);
+    pivots.exponent = exponent_;
+    if (exponent_ != 0)
+      for (Index t = 0; t < r_.rows; ++t)
+        for (Index j = 0; j < r_.cols; ++j) r_(t, j) = std::ldexp(r_(t, j), exponent_);
+    return pivots;
+  }
+
+ private:
+  Pivots steps(double rcond) {
     Pivots pivots;
     measure();
     double least = 0;
@@ -58,7 +71,6 @@ class PivotedQr {
     return pivots;
   }
 
- private:
   struct Found {
     Largest sure, unsure;  // unsure: the most that an uncertain length may be
     double sum = 0;
@@ -84,9 +96,13 @@ class PivotedQr {
   bool append(Index p, double least) {
     std::vector<T> c = y_.column(p);
     for (Index s = deflated_; s < count_; ++s) subtract(c, s, static_cast<double>(r_(s, p)));
-    for (int pass = 0; pass < 2; ++pass)
+    double norm = std::sqrt(dot(c, c));
+    for (int pass = 0; pass < 2; ++pass) {
+      const double before = norm;
       for (Index s = 0; s < count_; ++s) subtract(c, s, dot(q_[static_cast<std::size_t>(s)], c));
-    const double norm = std::sqrt(dot(c, c));
+      norm = std::sqrt(dot(c, c));
+      if (norm > 0.5 * before) break;
+    }
     if (!(norm > least)) return false;
     for (T& x : c) x = static_cast<T>(static_cast<double>(x) / norm);
     q_[static_cast<std::size_t>(count_)] = std::move(c);
@@ -99,8 +115,14 @@ class PivotedQr {
   }
 
   static double dot(const std::vector<T>& a, const std::vector<T>& b) {
-    double sum = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    constexpr std::size_t kLanes = 16;  // independent sums, so that the loop is vector instructions
+    double sums[kLanes] = {}, sum = 0;
+    std::size_t i = 0;
+    for (; i + kLanes <= a.size(); i += kLanes)
+      for (std::size_t lane = 0; lane < kLanes; ++lane)
+        sums[lane] += static_cast<double>(a[i + lane]) * static_cast<double>(b[i + lane]);
+    for (; i < a.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    for (const double part : sums) sum += part;
     return sum;
   }
 
@@ -169,6 +191,7 @@ class PivotedQr {
     measure();
   }
 
+  int exponent_;
   ColumnTiles<T> y_;
   std::vector<std::vector<T>> q_;
   BlockView<T> r_;
@@ -177,9 +200,9 @@ class PivotedQr {
   Index count_ = 0, deflated_ = 0;
 };
 
-/// Columns of Y by pivoted QR, at most `rank` of them, and R = Q' Y.
-template <class T>
-Pivots pivoted_qr(StridedView<T> y, Index rank, double rcond, BlockView<T> r) {
+/// Columns of Y by pivoted QR, at most `rank` of them, and R = Q' Y, all computed in T.
+template <class T, class S>
+Pivots pivoted_qr(StridedView<S> y, Index rank, double rcond, BlockView<T> r) {
   return PivotedQr<T>(y, rank, r).run(rcond);
 }
 

@@ -259,4 +259,11 @@ OrthonormalFactor orthonormalize(BlockView<T> z, RandomKey key, BlockView<const 
   return factor;
 }
 
+/// One Cholesky QR: Z becomes Q, orthonormal but for eps times the square of its condition. False and Z untouched where that is large.
+template <class T>
+bool orthonormalize_roughly(BlockView<T> z, SmallMatrix& r) {
+  const SmallMatrix g = gram<T>(z);
+  return detail::squares_are_safe<T>(g) && detail::cholesky_qr_once<T>(z, g, r) > 0;
+}
+
 }  // namespace corange

@@ -78,4 +78,21 @@ void unpack(BlockView<const T> x, StridedOutput<T> out) {
   });
 }
 
+/// out = columns[0], columns[1], ... of a.
+template <class T>
+void take_columns(StridedView<T> a, const Index* columns, StridedOutput<T> out) {
+  constexpr Index kAhead = 2;
+  const bool by_rows = std::abs(a.row_stride) >= std::abs(a.col_stride);  // how `a` lies: its lines are asked for ahead
+  const Tiling tiles = tiling(a.rows, 256, 16);
+  parallel_for(tiles.count(), 16 * a.rows * out.cols, [&](Index t) {
+    const StridedView<T> from = a.middle_rows(tiles.begin(t), tiles.size(t));
+    const StridedOutput<T> to = out.middle_rows(tiles.begin(t), tiles.size(t));
+    detail::for_each_entry(from.rows, to.cols, by_rows, [&](Index i, Index j) {
+      if (by_rows && i + kAhead < from.rows)
+        __builtin_prefetch(&from.data[(i + kAhead) * from.row_stride + columns[j] * from.col_stride]);
+      to.data[i * to.row_stride + j * to.col_stride] = from(i, columns[j]);
+    });
+  });
+}
+
 }  // namespace corange

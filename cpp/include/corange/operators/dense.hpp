@@ -194,7 +194,8 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
   template <class T, class Step>
   void sum_over_tiles(BlockView<T> z, const Step& step) const {
     const Tiling tiles = row_tiles<T>();
-    const Tiling groups = tiling(tiles.count(), std::clamp<Index>(a_.rows / kGroupRows, 1, 32), 1);
+    const Index most = few_rows() ? 1 : std::min<Index>((a_.rows / kGroupRows + 3) / 4 * 4, 32);  // 3 would not suit 2 threads
+    const Tiling groups = tiling(tiles.count(), most, 1);
     std::vector<Block<T>> sums(static_cast<std::size_t>(groups.count()));
     parallel_for(groups.count(), a_.rows * a_.cols * z.cols, [&](Index g) {
       Block<T> sum(z.rows, z.cols), buffer;
