@@ -14,8 +14,6 @@
 // Cost: 2 nnz width flops; bound by loading rows of X (gather) or updating rows of Y (scatter) from L2. Memory: one more Y.
 #pragma once
 
-#include <limits>
-
 #include "corange/linalg/scatter_plan.hpp"
 #include "corange/linalg/simd.hpp"
 #include "corange/linalg/strided.hpp"
@@ -83,28 +81,28 @@ void prefetch_row(const T* row) {
   for (Index j = 0; j < NV * simd::kLanes<T>; j += kLine) __builtin_prefetch(row + j, 1, into_l1 ? 3 : 2);
 }
 
-/// Rows of Y are asked for this many entries before they are updated: their addresses follow no pattern. A Y that does not fit in
-/// L2 is asked for long before, for L1 has too few misses under way at once to hide the time that L3 takes.
+/// Rows of a Y that does not fit in L2 are asked for this many entries before they are updated, from L2 and from L3: their addresses
+/// follow no pattern, and L1 has too few misses under way at once to hide the time that L3 takes. Where Y fits, or nearly, asking
+/// costs more than it saves.
 inline constexpr Index kAhead = 12, kFarAhead = 48;
-inline constexpr Index kNearBytes = 1 << 20;
+inline constexpr Index kNearBytes = 5 << 19;
 
 template <class T>
-Index far_ahead(Index rows, Index ld) {
-  const bool near = rows * ld * static_cast<Index>(sizeof(T)) <= kNearBytes;
-  return near ? std::numeric_limits<Index>::max() / 2 : kFarAhead;
+bool prefetching(Index rows, Index ld) {
+  return rows * ld * static_cast<Index>(sizeof(T)) > kNearBytes;
 }
 
 /// The first `known` of `indices` may be looked at, for the rows that come next; `count` of them belong to x.
 template <class T, int NV, class S, class I>
 void scatter_entries(const S* data, const I* indices, Index count, Index known, S scale, const simd::Vector<T> (&x)[NV], T* y,
-                     Index ldy, Index far) {
+                     Index ldy) {
   constexpr int kLanes = simd::kLanes<T>;
   T values[kRun];
   for (Index start = 0; start < count; start += kRun) {
     const Index run = std::min(kRun, count - start);
     convert_run(data + start, run, scale, values);
     for (Index p = 0; p < run; ++p) {
-      if (start + p + far < known) prefetch_row<T, NV, false>(y + static_cast<Index>(indices[start + p + far]) * ldy);
+      if (start + p + kFarAhead < known) prefetch_row<T, NV, false>(y + static_cast<Index>(indices[start + p + kFarAhead]) * ldy);
       if (start + p + kAhead < known) prefetch_row<T, NV, true>(y + static_cast<Index>(indices[start + p + kAhead]) * ldy);
       T* row = y + static_cast<Index>(indices[start + p]) * ldy;
       for (int v = 0; v < NV; ++v) simd::store<T>(row + v * kLanes, simd::load(row + v * kLanes) + values[p] * x[v]);
@@ -130,7 +128,7 @@ void scatter_range(const CompressedView<S, P, I>& a, Outers outers, const Scatte
                    T* y, Index ldy) {
   constexpr int kLanes = simd::kLanes<T>;
   const S scale = static_cast<S>(a.scale);
-  const Index far = far_ahead<T>(plan.bound(range + 1) - plan.bound(range), ldy);
+  const bool ahead = prefetching<T>(plan.bound(range + 1) - plan.bound(range), ldy);
   for (Index o = outers.begin; o < outers.end; ++o) {
     if (o % 4096 == 0) check_interrupt();
     const Index start = a.indptr[o], length = static_cast<Index>(a.indptr[o + 1]) - start;
@@ -141,8 +139,10 @@ void scatter_range(const CompressedView<S, P, I>& a, Outers outers, const Scatte
       scatter_picked<T, NV>(a.data + start, a.indices + start, plan.order() + start + from, count, scale, xo, y, ldy);
     else
       scatter_entries<T, NV>(a.data + start + from, a.indices + start + from, count,
-                             plan.ranges() > 1 ? count : static_cast<Index>(a.indptr[outers.end]) - start, scale, xo, y, ldy,
-                             far);
+                             !ahead                ? 0
+                             : plan.ranges() > 1 ? count
+                                                 : static_cast<Index>(a.indptr[outers.end]) - start,
+                             scale, xo, y, ldy);
   }
 }
 
@@ -150,14 +150,14 @@ void scatter_range(const CompressedView<S, P, I>& a, Outers outers, const Scatte
 template <class T, int NV, class S, class P, class I>
 void normal_rows(const CompressedView<S, P, I>& a, Outers outers, const T* x, Index ldx, T* y, Index ldy, T* z, Index ldz) {
   constexpr int kLanes = simd::kLanes<T>;
-  const Index last = a.indptr[outers.end], far = far_ahead<T>(a.inner, ldz);
+  const Index last = prefetching<T>(a.inner, ldz) ? static_cast<Index>(a.indptr[outers.end]) : 0;
   for (Index o = outers.begin; o < outers.end; ++o) {
     if (o % 4096 == 0) check_interrupt();
     const Index start = a.indptr[o], length = static_cast<Index>(a.indptr[o + 1]) - start;
     simd::Vector<T> sum[NV];
     gather_row<T, NV>(a, o, x, ldx, sum);
     for (int v = 0; v < NV; ++v) simd::store(y + o * ldy + v * kLanes, sum[v]);
-    scatter_entries<T, NV>(a.data + start, a.indices + start, length, last - start, static_cast<S>(a.scale), sum, z, ldz, far);
+    scatter_entries<T, NV>(a.data + start, a.indices + start, length, last - start, static_cast<S>(a.scale), sum, z, ldz);
   }
 }
 
@@ -320,15 +320,15 @@ void spmm_scatter(const CompressedView<S, P, I>& a, const ScatterPlan& plan, Str
     if (two) sums.push_back(second.cols(width));
     const detail::ArrayRows<T> rows{{&x.data[j * x.col_stride], x.rows, width, x.row_stride, x.col_stride}};
     detail::scatter_parts<T>(a, plan, rows, sums);
-    if (two) detail::add_blocks<T>(sums[0], sums[1], sums[0]);
-    unpack<T>(sums[0], y.middle_cols(j, width));
+    two ? unpack_sum<T>(sums[0], sums[1], y.middle_cols(j, width)) : unpack<T>(sums[0], y.middle_cols(j, width));
   }
 }
 
-/// Whether spmm_normal serves: as many threads as parts, and no groups of columns.
+/// Whether spmm_normal serves: as many threads as parts, and blocks so narrow that reading A weighs more than what X and Z take
+/// from each other in L2.
 template <class T>
 bool spmm_fuses(const ScatterPlan& plan, BlockView<T> z) {
-  return plan.ranges() == 1 && detail::columns_at_once<T>(z.rows, z.cols) == z.cols;
+  return plan.ranges() == 1 && z.width() * static_cast<Index>(sizeof(T)) <= detail::kNarrowBytes;
 }
 
 /// Y = A X and Z = A' Y for CSR, with the bits of spmm_gather and spmm_scatter; where spmm_fuses says so.

@@ -95,4 +95,21 @@ void take_columns(StridedView<T> a, const Index* columns, StridedOutput<T> out) 
   });
 }
 
+/// out = x1 + x2, in parallel.
+template <class T>
+void unpack_sum(BlockView<const T> x1, BlockView<const T> x2, StridedOutput<T> out) {
+  const Tiling tiles = tiling(out.rows, 256, 64);
+  parallel_for(tiles.count(), out.rows * out.cols, [&](Index t) {
+    const Index row = tiles.begin(t), rows = tiles.size(t);
+    const StridedOutput<T> y = out.middle_rows(row, rows);
+    const BlockView<const T> a = x1.middle_rows(row, rows), b = x2.middle_rows(row, rows);
+    if (y.col_stride == 1)
+      detail::for_each_entry(rows, y.cols, true, [&](Index i, Index j) { y.data[i * y.row_stride + j] = a(i, j) + b(i, j); });
+    else
+      detail::for_each_entry(rows, y.cols, y.row_stride != 1, [&](Index i, Index j) {
+        y.data[i * y.row_stride + j * y.col_stride] = a(i, j) + b(i, j);
+      });
+  });
+}
+
 }  // namespace corange

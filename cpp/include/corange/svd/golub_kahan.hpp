@@ -34,8 +34,8 @@ class GolubKahan {
         m_(a.rows()),
         n_(a.cols()),
         key_(key),
-        u_(m_, std::min(n_, max_basis)),
-        v_(n_, std::min(n_, max_basis)),
+        u_(uninitialized, m_, std::min(n_, max_basis)),
+        v_(uninitialized, n_, std::min(n_, max_basis)),
         next_(std::move(start)),
         b_(SmallMatrix::Zero(v_.cols(), v_.cols())) {
     orthonormalize<T>(next_.view(), fresh_key());
@@ -82,7 +82,7 @@ class GolubKahan {
 
   void grow(Index max_basis) {
     const Index capacity = std::min(n_, max_basis);
-    Block<T> u(m_, capacity), v(n_, capacity);
+    Block<T> u(uninitialized, m_, capacity), v(uninitialized, n_, capacity);
     convert(u_.cols(count_), u.cols(count_));
     convert(v_.cols(count_), v.cols(count_));
     u_ = std::move(u);
