@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from corange._landmarks import uniform_landmarks
 from corange._operators import Matrix, as_matrix
-from corange._random import RandomState, random_key
+from corange._random import RandomState, Stream, random_key
 from corange._results._storage import File, save_arrays
 from corange._single_pass import multiply, normal_rows
 from corange._validation import (
@@ -23,8 +23,6 @@ __all__ = ["CURIndex"]
 
 Array = npt.NDArray[Any]
 
-# Stream of the random vectors that find out whether the scores are of low rank exactly.
-_PROBES = 2**64 - 23
 # Anchor queries for each direction of the anchor scores that is inverted.
 _SURPLUS = 1.5
 
@@ -245,7 +243,7 @@ def _spans(matrix: Matrix, basis: Array, seed: int) -> bool:
     if basis.shape[1] >= queries:
         return False
     image = np.empty((queries, 4), dtype)
-    matrix.operator.apply(normal_rows(seed, _PROBES, 0, n, 4, dtype), image)
+    matrix.operator.apply(normal_rows(seed, Stream.CUR_INDEX_PROBES, 0, n, 4, dtype), image)
     seen = image.astype(np.float64)
     missing = np.linalg.norm(seen - basis @ (basis.T @ seen))
     return bool(missing <= 100.0 * queries * np.finfo(dtype).eps * np.linalg.norm(seen))

@@ -8,6 +8,7 @@ from scipy.linalg import solve_triangular
 
 from corange import _core
 from corange._entries import Entries
+from corange._random import Stream
 from corange._rows import adjoint_product
 from corange._single_pass import multiply
 
@@ -22,8 +23,6 @@ __all__ = [
 
 Array = npt.NDArray[Any]
 
-# Streams of the random generator: proposals and their acceptance, uniform landmarks, leverage scores.
-_PROPOSALS, _UNIFORM, _LEVERAGE = 2**64 - 20, 2**64 - 21, 2**64 - 22
 # Rounding in a diagonal entry of what is left, in units of eps * sqrt(rank) * the entry.
 _NOISE = 8.0
 # Multiples of these below which pivots are looked at once more.
@@ -154,7 +153,9 @@ def random_pivots(entries: Entries, rank: int, seed: int, error: float = 0.0) ->
     while state.count < rank and state.left.any() and state.error > error:
         wanted = rank - state.count
         draws = np.empty((2, min(size, 2 * wanted + 8)))
-        _core.random_block("uniform", seed, stream=_PROPOSALS, row0=2 * rounds, col0=0, out=draws)
+        _core.random_block(
+            "uniform", seed, stream=Stream.LANDMARK_PROPOSALS, row0=2 * rounds, col0=0, out=draws
+        )
         rounds += 1
         proposals = _proportional(state.left, draws[0])
         accepted, L = _trusted(state, *_accept(state, proposals, draws[1], wanted))
@@ -236,7 +237,7 @@ def pivoted_cholesky(block: Array, dtype: np.dtype[Any]) -> tuple[Array, Array]:
 def uniform_landmarks(n: int, count: int, seed: int) -> Array:
     """Different positions, all subsets equally likely."""
     keys = np.empty((n, 1))
-    _core.random_block("uniform", seed, stream=_UNIFORM, row0=0, col0=0, out=keys)
+    _core.random_block("uniform", seed, stream=Stream.LANDMARK_UNIFORM, row0=0, col0=0, out=keys)
     order: Array = np.argsort(keys[:, 0], kind="stable")
     return order[:count]
 
@@ -257,7 +258,7 @@ def leverage_landmarks(entries: Entries, count: int, seed: int) -> Array:
     projected = multiply(F, W / np.sqrt(np.maximum(h, 0.0) + ridge)).astype(np.float64)
     scores = np.einsum("ij,ij->i", projected, projected) + pilot.left / ridge
     keys = np.empty((scores.size, 1))
-    _core.random_block("uniform", seed, stream=_LEVERAGE, row0=0, col0=0, out=keys)
+    _core.random_block("uniform", seed, stream=Stream.LANDMARK_LEVERAGE, row0=0, col0=0, out=keys)
     waiting = -np.log1p(-keys[:, 0]) / np.where(scores > 0.0, scores, 1.0)
     waiting[scores <= 0.0] = np.inf
     return np.argsort(waiting, kind="stable")[: min(count, int((scores > 0.0).sum()))]

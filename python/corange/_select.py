@@ -9,7 +9,7 @@ import numpy.typing as npt
 from corange import _core
 from corange._entries import as_entries
 from corange._landmarks import random_pivots
-from corange._random import RandomState, random_key
+from corange._random import RandomState, Stream, random_key
 from corange._source import Source
 from corange._validation import (
     check_boolean,
@@ -35,8 +35,9 @@ Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
 Pivots = tuple[Indices, npt.NDArray[np.float64]]
 
-# Streams of random numbers: for the sketches of columns and of rows, and for the draws.
-_SKETCHES, _DRAWS = (2**64 - 21, 2**64 - 22), (2**64 - 23, 2**64 - 24)
+# By axis: what makes a key of its own for the sketches, and the streams of the draws.
+_SKETCHES = 2**64 - 21, 2**64 - 22
+_DRAWS = Stream.SELECT_ROWS, Stream.SELECT_COLUMNS
 
 # Least pivot, relative to the largest, for which single precision finds the pivots of a sketch.
 _PLAIN = 1e-3
