@@ -133,16 +133,13 @@ void scatter_range(const CompressedView<S, P, I>& a, Outers outers, const Scatte
     if (o % 4096 == 0) check_interrupt();
     const Index start = a.indptr[o], length = static_cast<Index>(a.indptr[o + 1]) - start;
     const Index from = plan.offset(o, range, length), count = plan.offset(o, range + 1, length) - from;
+    const Index known = plan.ranges() > 1 ? count : static_cast<Index>(a.indptr[outers.end]) - start;
     simd::Vector<T> xo[NV];
     for (int v = 0; v < NV; ++v) xo[v] = simd::load(x + (o - outers.begin) * ldx + v * kLanes);
     if (plan.order())
       scatter_picked<T, NV>(a.data + start, a.indices + start, plan.order() + start + from, count, scale, xo, y, ldy);
     else
-      scatter_entries<T, NV>(a.data + start + from, a.indices + start + from, count,
-                             !ahead                ? 0
-                             : plan.ranges() > 1 ? count
-                                                 : static_cast<Index>(a.indptr[outers.end]) - start,
-                             scale, xo, y, ldy);
+      scatter_entries<T, NV>(a.data + start + from, a.indices + start + from, count, ahead ? known : 0, scale, xo, y, ldy);
   }
 }
 

@@ -106,9 +106,8 @@ void unpack_sum(BlockView<const T> x1, BlockView<const T> x2, StridedOutput<T> o
     if (y.col_stride == 1)
       detail::for_each_entry(rows, y.cols, true, [&](Index i, Index j) { y.data[i * y.row_stride + j] = a(i, j) + b(i, j); });
     else
-      detail::for_each_entry(rows, y.cols, y.row_stride != 1, [&](Index i, Index j) {
-        y.data[i * y.row_stride + j * y.col_stride] = a(i, j) + b(i, j);
-      });
+      detail::for_each_entry(rows, y.cols, y.row_stride != 1,
+                             [&](Index i, Index j) { y.data[i * y.row_stride + j * y.col_stride] = a(i, j) + b(i, j); });
   });
 }
 
