@@ -100,6 +100,21 @@ def independent_estimate(seed):
     return (first.values[i] / chances[:, np.newaxis]).T @ second.values[j]
 
 
+def test_regression_from_a_sample_is_nearly_as_good_as_from_all_rows():
+    """Rows of uneven norm, noise that b is mostly made of: the excess of k rows for d coefficients is O(d / k)."""
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((5000, 8)) * rng.lognormal(0.0, 0.5, (5000, 1))
+    y = X @ rng.standard_normal(8) + 3.0 * rng.standard_normal(5000)
+    best = np.linalg.norm(y - X @ np.linalg.lstsq(X, y)[0]) ** 2
+    excess = []
+    for seed in range(100):
+        sample = CoordinatedSample(np.column_stack([X, y]), 400, random_state=seed)
+        G = sample @ sample
+        excess.append(np.linalg.norm(y - X @ np.linalg.solve(G[:8, :8], G[:8, 8])) ** 2 / best - 1)
+    assert 0 < np.mean(excess) < 2 * 8 / 400
+    assert max(excess) < 6 * 8 / 400
+
+
 def test_samples_with_seeds_of_their_own_lose_the_benefit():
     together = [cr.matmul_sketch(A, B, 60, random_state=seed).product for seed in range(100)]
     apart = [independent_estimate(seed) for seed in range(100)]
