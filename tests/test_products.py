@@ -101,7 +101,7 @@ def independent_estimate(seed):
 
 
 def test_regression_from_a_sample_is_nearly_as_good_as_from_all_rows():
-    """The excess of k rows for d coefficients is of the order d / k; here rows are uneven, and y mostly noise."""
+    """The excess of k rows for d coefficients is of the order d / k, rows uneven and y mostly noise."""
     rng = np.random.default_rng(5)
     X = rng.standard_normal((5000, 8)) * rng.lognormal(0.0, 0.5, (5000, 1))
     y = X @ rng.standard_normal(8) + 3.0 * rng.standard_normal(5000)

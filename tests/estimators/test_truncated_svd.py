@@ -41,12 +41,16 @@ class TestAgainstScikitLearn:
         )
 
     def test_default_is_good_to_the_square_of_the_tolerance(self, data):
-        exact = fitted(data, n_components=8)
+        """Over the gap to the next value: Kato and Temple's bound by the residual."""
+        exact = fitted(data, n_components=9).singular_values_
         default = TruncatedSVD(8, random_state=0).fit(data)
+        residuals = default.report_.residuals
         assert default.report_.tol == 1e-3
-        assert_allclose(
-            default.singular_values_, exact.singular_values_, atol=1e-6 * exact.singular_values_[0]
-        )
+        assert residuals.max() <= 1e-3 * exact[0]
+        gaps = default.singular_values_ - exact[1:]
+        assert (gaps > 0).all()
+        errors = np.abs(default.singular_values_ - exact[:8])
+        assert (errors <= 0.5 * residuals**2 / gaps + 1e-12 * exact[0]).all()
 
     def test_has_their_signature(self):
         theirs = sklearn.decomposition.TruncatedSVD().get_params()
