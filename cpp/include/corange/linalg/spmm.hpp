@@ -92,6 +92,23 @@ bool prefetching(Index rows, Index ld) {
   return rows * ld * static_cast<Index>(sizeof(T)) > kNearBytes;
 }
 
+/// A matrix larger than L3 is read past it, this many entries ahead: each entry is used once, and would drive out rows of Y.
+/// Always inlined, for GCC takes a function that does nothing but prefetch for one without effect, and drops its calls.
+inline constexpr Index kStreamAhead = 128;
+inline constexpr Index kStreamBytes = 32 << 20;
+
+template <class S, class P, class I>
+bool streams(const CompressedView<S, P, I>& a) {
+  return a.nonzeros() * static_cast<Index>(sizeof(S) + sizeof(I)) > kStreamBytes;
+}
+
+template <class S, class P, class I>
+[[gnu::always_inline]] inline void prefetch_entries(const CompressedView<S, P, I>& a, Index first, Index count) {
+  const Index stop = std::min(first + count, a.nonzeros());
+  for (Index p = first; p < stop; p += static_cast<Index>(kAlignment / sizeof(S))) __builtin_prefetch(a.data + p, 0, 0);
+  for (Index p = first; p < stop; p += static_cast<Index>(kAlignment / sizeof(I))) __builtin_prefetch(a.indices + p, 0, 0);
+}
+
 /// The first `known` of `indices` may be looked at, for the rows that come next; `count` of them belong to x.
 template <class T, int NV, class S, class I>
 void scatter_entries(const S* data, const I* indices, Index count, Index known, S scale, const simd::Vector<T> (&x)[NV], T* y,
@@ -128,11 +145,12 @@ void scatter_range(const CompressedView<S, P, I>& a, Outers outers, const Scatte
                    T* y, Index ldy) {
   constexpr int kLanes = simd::kLanes<T>;
   const S scale = static_cast<S>(a.scale);
-  const bool ahead = prefetching<T>(plan.bound(range + 1) - plan.bound(range), ldy);
+  const bool ahead = prefetching<T>(plan.bound(range + 1) - plan.bound(range), ldy), once = streams(a);
   for (Index o = outers.begin; o < outers.end; ++o) {
     if (o % 4096 == 0) check_interrupt();
     const Index start = a.indptr[o], length = static_cast<Index>(a.indptr[o + 1]) - start;
     const Index from = plan.offset(o, range, length), count = plan.offset(o, range + 1, length) - from;
+    if (once) prefetch_entries(a, start + from + kStreamAhead, count);
     const Index known = plan.ranges() > 1 ? count : static_cast<Index>(a.indptr[outers.end]) - start;
     simd::Vector<T> xo[NV];
     for (int v = 0; v < NV; ++v) xo[v] = simd::load(x + (o - outers.begin) * ldx + v * kLanes);
@@ -148,9 +166,11 @@ template <class T, int NV, class S, class P, class I>
 void normal_rows(const CompressedView<S, P, I>& a, Outers outers, const T* x, Index ldx, T* y, Index ldy, T* z, Index ldz) {
   constexpr int kLanes = simd::kLanes<T>;
   const Index last = prefetching<T>(a.inner, ldz) ? static_cast<Index>(a.indptr[outers.end]) : 0;
+  const bool once = streams(a);
   for (Index o = outers.begin; o < outers.end; ++o) {
     if (o % 4096 == 0) check_interrupt();
     const Index start = a.indptr[o], length = static_cast<Index>(a.indptr[o + 1]) - start;
+    if (once) prefetch_entries(a, start + kStreamAhead, length);
     simd::Vector<T> sum[NV];
     gather_row<T, NV>(a, o, x, ldx, sum);
     for (int v = 0; v < NV; ++v) simd::store(y + o * ldy + v * kLanes, sum[v]);
