@@ -59,8 +59,12 @@ SvdOptions options(Index rank, double tol = 1e-3, std::uint64_t seed = 1) {
   return o;
 }
 
-// Jacobi's method, which is meant for small singular values, loses 1e-14 of the largest one of 120.
-SmallVector exact_values(const SmallMatrix& a) { return Eigen::BDCSVD<SmallMatrix>(a).singularValues(); }
+/// Jacobi's method, which is meant for small singular values, loses 1e-14 of the largest one of 120. Of a square factor, for Eigen's
+/// bidiagonalization of others forms a reference to an entry of an empty row.
+SmallVector exact_values(const SmallMatrix& a) {
+  const SmallMatrix tall = a.rows() >= a.cols() ? a : SmallMatrix(a.transpose());
+  return Eigen::BDCSVD<SmallMatrix>(triangular_factor(tall)).singularValues();
+}
 
 /// How far values with these residuals may be off for sure, by Kato and Temple's r^2 / gap; 0 where there is no gap.
 SmallVector certain_errors(const SmallVector& s, const SmallVector& residuals, const SmallVector& exact) {
