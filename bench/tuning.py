@@ -9,8 +9,9 @@ from typing import Any
 from bench import accuracy
 from bench.harness import Contender, Row, attempt, median, time_interleaved
 
-# Three tolerances a decade, loosest first.
-TOLERANCES = tuple(float(f"{mantissa}e-{decade}") for decade in range(1, 11) for mantissa in ("5", "2", "1"))
+# Seven tolerances a decade, loosest first.
+_MANTISSAS = ("5", "4", "3", "2.5", "2", "1.5", "1")
+TOLERANCES = tuple(float(f"{mantissa}e-{decade}") for decade in range(1, 11) for mantissa in _MANTISSAS)
 _RACE_REPEATS = 3
 
 Judge = Callable[[Any], dict[str, float]]

@@ -146,8 +146,7 @@ class EighDriver {
   void write(const EigenAllocate<D>& allocate) {
     const Index rank = values_.size();
     const EigenOutputs<D> out = allocate(rank);
-    detail::flip_columns<D>(vectors_.view(), detail::column_extremes<D>(vectors_.view()).sign);
-    convert(vectors_.view(), BlockView<D>{out.V, n_, rank, rank});
+    detail::flip_columns<D>(vectors_.view(), detail::column_extremes<D>(vectors_.view()).sign, {out.V, n_, rank, rank});
     for (Index i = 0; i < rank; ++i) out.w[i] = static_cast<D>(std::ldexp(values_(i), exponent_));
   }
 

@@ -63,7 +63,7 @@ class CheckSchedule {
  public:
   /// `count`: length of the basis now, where one was begun before. `always` where a pass over the matrix costs more than any look.
   CheckSchedule(Index count, Index wanted, Index block, double tol, bool always)
-      : block_(block), tol_(tol), always_(always), next_(count >= wanted ? count : wanted + 2 * block) {}
+      : block_(block), tol_(tol), always_(always), next_(std::max(count, wanted)) {}
 
   bool due(Index count) const { return always_ || count >= next_; }
 

@@ -17,11 +17,13 @@ struct ColumnExtremes {
 template <class D>
 ColumnExtremes column_extremes(BlockView<const D> x) {
   const Tiling tiles = tiling(x.rows);
-  SmallMatrix partial = SmallMatrix::Zero(x.cols, tiles.count());
+  SmallMatrix partial(x.cols, tiles.count());
   parallel_for(tiles.count(), x.rows * x.cols, [&](Index t) {
-    double* most = partial.data() + t * x.cols;
+    std::vector<D> most(static_cast<std::size_t>(x.cols), D(0));
     for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i)
-      for (Index j = 0; j < x.cols; ++j) most[j] = std::max(most[j], std::abs(static_cast<double>(x(i, j))));
+      for (Index j = 0; j < x.cols; ++j)
+        most[static_cast<std::size_t>(j)] = std::max(most[static_cast<std::size_t>(j)], std::abs(x(i, j)));
+    std::copy(most.begin(), most.end(), partial.data() + t * x.cols);
   });
   ColumnExtremes e{partial.rowwise().maxCoeff(), SmallVector::Zero(x.cols)};
   const SmallVector close = e.largest * (1 - 64 * std::sqrt(static_cast<double>(std::numeric_limits<D>::epsilon())));
@@ -32,13 +34,14 @@ ColumnExtremes column_extremes(BlockView<const D> x) {
   return e;
 }
 
-/// x diag(d), d of signs.
+/// y = x diag(d), d of signs.
 template <class D>
-void flip_columns(BlockView<D> x, const SmallVector& d) {
+void flip_columns(BlockView<const D> x, const SmallVector& d, BlockView<D> y) {
   const Tiling tiles = tiling(x.rows);
+  const SmallVector::Scalar* sign = d.data();
   parallel_for(tiles.count(), x.rows * x.cols, [&](Index t) {
     for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i)
-      for (Index j = 0; j < x.cols; ++j) x(i, j) *= static_cast<D>(d(j));
+      for (Index j = 0; j < x.cols; ++j) y(i, j) = x(i, j) * static_cast<D>(sign[j]);
   });
 }
 

@@ -61,8 +61,7 @@ class SvdDriver {
   SvdReport run(const SvdAllocate<D>& allocate) {
     if (scan_.known && scan_.max_abs == 0) return zero_matrix(allocate);
     Triplets<D> t = options_.error > 0 ? to_error() : to_rank(options_.rank);
-    fix_signs(t);
-    write(t, allocate);
+    write(t, signs(t), allocate);
     return finish_report(t);
   }
 
@@ -334,21 +333,19 @@ class SvdDriver {
   // ---- output
 
   /// u and v of a negative eigenvalue tie: then the left vector decides, not rounding.
-  void fix_signs(Triplets<D>& t) const {
+  SmallVector signs(const Triplets<D>& t) const {
     const detail::ColumnExtremes u = detail::column_extremes<D>(t.U.view()), v = detail::column_extremes<D>(t.V.view());
     const detail::ColumnExtremes &left = m_ < n_ ? v : u, &right = m_ < n_ ? u : v;
     const double hair = 64 * std::sqrt(static_cast<double>(std::numeric_limits<D>::epsilon()));
-    const SmallVector signs = (left.largest.array() >= (1 - hair) * right.largest.array()).select(left.sign, right.sign);
-    detail::flip_columns<D>(t.U.view(), signs);
-    detail::flip_columns<D>(t.V.view(), signs);
+    return (left.largest.array() >= (1 - hair) * right.largest.array()).select(left.sign, right.sign);
   }
 
-  void write(const Triplets<D>& t, const SvdAllocate<D>& allocate) const {
+  void write(const Triplets<D>& t, const SmallVector& signs, const SvdAllocate<D>& allocate) const {
     const Index rank = t.s.size();
     const bool swapped = m_ < n_;
     const SvdOutputs<D> out = allocate(rank);
-    convert((swapped ? t.V : t.U).view(), BlockView<D>{out.U, m_, rank, rank});
-    convert((swapped ? t.U : t.V).view(), BlockView<D>{out.V, n_, rank, rank});
+    detail::flip_columns<D>((swapped ? t.V : t.U).view(), signs, {out.U, m_, rank, rank});
+    detail::flip_columns<D>((swapped ? t.U : t.V).view(), signs, {out.V, n_, rank, rank});
     for (Index i = 0; i < rank; ++i) out.s[i] = static_cast<D>(std::ldexp(t.s(i), exponent_));
   }
 
@@ -356,7 +353,7 @@ class SvdDriver {
     const Index rank = options_.error > 0 ? 1 : options_.rank;
     Triplets<D> t{Block<D>(a_->rows(), rank), Block<D>(a_->cols(), rank), SmallVector::Zero(rank), SmallVector::Zero(rank)};
     for (Index i = 0; i < rank; ++i) t.U(i, i) = t.V(i, i) = 1;
-    write(t, allocate);
+    write(t, SmallVector::Ones(rank), allocate);
     report_.converged = true;
     report_.stopped = "exact";
     report_.method = "the matrix is zero";
