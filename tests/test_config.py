@@ -2,6 +2,7 @@
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -198,3 +199,13 @@ def is_type_only(node: ast.stmt) -> bool:
     """TypedDicts and protocols exist for the type checker alone."""
     bases = {ast.unparse(base) for base in getattr(node, "bases", [])}
     return bool(bases & {"TypedDict", "Protocol"})
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not shutil.which("nm"), reason="ELF files alone, by nm")
+def test_extension_modules_show_nothing_but_their_entry():
+    modules = sorted(Path(_core.__file__).parent.glob("*.so"))
+    assert len(modules) >= 2  # the core and what chooses it
+    for module in modules:
+        listed = subprocess.check_output(["nm", "-D", "--defined-only", module], text=True)
+        names = [line.split()[-1] for line in listed.splitlines()]
+        assert names == [f"PyInit_{module.name.partition('.')[0]}"]
