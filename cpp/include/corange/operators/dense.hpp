@@ -159,8 +159,9 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
     return {buffer.data(), count, a_.cols, buffer.ld(), 1};
   }
 
+  /// Never inlined: the loop over shifted entries becomes sixteen, by which shifts and scales there are.
   template <class T>
-  void fill(StridedView<S> source, Affine affine, BlockView<T> out) const {
+  [[gnu::noinline]] void fill(StridedView<S> source, Affine affine, BlockView<T> out) const {
     // Strips of columns where the source is transposed, so that it is read along its own rows; whole rows otherwise.
     const Index strip = source.col_stride == 1 ? source.cols : 64;
     for (Index start = 0; start < source.cols; start += strip)
