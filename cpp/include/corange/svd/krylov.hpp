@@ -61,9 +61,8 @@ class NormalLanczos {
 /// When to solve the projected problem next: its cost grows as K^3, so it is solved where convergence is expected, not always.
 class CheckSchedule {
  public:
-  /// `count`: length of the basis now, where one was begun before. `always` where a pass over the matrix costs more than any look.
-  CheckSchedule(Index count, Index wanted, Index block, double tol, bool always)
-      : block_(block), tol_(tol), always_(always), next_(std::max(count, wanted)) {}
+  /// `always` where a pass over the matrix costs more than any look.
+  CheckSchedule(Index block, double tol, bool always) : block_(block), tol_(tol), always_(always) {}
 
   bool due(Index count) const { return always_ || count >= next_; }
 
@@ -88,7 +87,7 @@ class CheckSchedule {
   Index block_;
   double tol_;
   bool always_;
-  Index next_, last_count_ = 0;
+  Index next_ = 0, last_count_ = 0;  // the first look is as soon as there are as many Ritz values as wanted
   double last_residual_ = 0;
 };
 
@@ -143,7 +142,7 @@ void restart(Engine& engine, const RitzTriplets& ritz, Index wanted) {
 template <class Engine, class PassesLeft>
 KrylovOutcome run_krylov(Engine& engine, Index wanted, double tol, const SvdOptions& options, KrylovLog& log,
                          const PassesLeft& passes_left) {
-  CheckSchedule schedule(engine.count(), wanted, engine.next_width(), tol, log.passes_are_dear);
+  CheckSchedule schedule(engine.next_width(), tol, log.passes_are_dear);
   Patience patience;
   Progress progress;
   for (;;) {

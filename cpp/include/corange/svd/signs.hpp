@@ -38,7 +38,7 @@ ColumnExtremes column_extremes(BlockView<const D> x) {
 template <class D>
 void flip_columns(BlockView<const D> x, const SmallVector& d, BlockView<D> y) {
   const Tiling tiles = tiling(x.rows);
-  const SmallVector::Scalar* sign = d.data();
+  const double* sign = d.data();
   parallel_for(tiles.count(), x.rows * x.cols, [&](Index t) {
     for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i)
       for (Index j = 0; j < x.cols; ++j) y(i, j) = x(i, j) * static_cast<D>(sign[j]);
