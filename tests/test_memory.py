@@ -45,3 +45,12 @@ def test_a_rank_beyond_both_limits_is_clipped_first():
 def test_a_small_rank_of_a_large_matrix_is_not_refused():
     diagonal = scipy.sparse.diags_array(1 / np.arange(1.0, 200_001), format="csr")
     np.testing.assert_allclose(cr.svd(diagonal, 2, random_state=0).s, [1, 1 / 2], rtol=1e-5)
+
+
+def test_a_rank_whose_direct_method_does_not_fit_is_refused_though_its_vectors_would():
+    with pytest.raises(MemoryError) as caught:
+        cr.svd(SPARSE, 2_000_000)
+    available = 1e9 * float(re.findall(r"([\d.e+]+) GB", str(caught.value))[1])
+    order = int((available / (10 * 8)) ** 0.5)  # U and Vt of half the rank would take a fifth of it
+    with pytest.raises(MemoryError, match=f"rank = {order // 2} needs at least"):
+        cr.svd(scipy.sparse.eye_array(order, format="csr"), order // 2)

@@ -18,6 +18,7 @@ namespace corange {
 namespace detail {
 inline constexpr Index kSumRows = 512;     // rows summed in T before the sum moves to double
 inline constexpr Index kPieceRows = 64;    // rows of V that stay in L1 while all their columns are used
+inline constexpr Index kPartialEntries = 1 << 23;  // of partial sums, at least four of which are kept however large they are
 
 /// Asks for the rows of the next piece while this one is being used: their stride defeats the hardware's own prefetching.
 template <class T>
@@ -44,8 +45,9 @@ void add_adjoint_product(BlockView<const T> v, BlockView<const T> z, BlockView<T
 /// C = V' Z, K x b.
 template <class T>
 SmallMatrix adjoint_product(BlockView<const T> v, BlockView<const T> z) {
-  const Tiling tiles = tiling(v.rows, 32, detail::kSumRows);
   const Index k = v.cols, b = z.cols, size = k * b;
+  const Tiling tiles =
+      tiling(v.rows, std::clamp<Index>(detail::kPartialEntries / std::max<Index>(size, 1), 4, 32), detail::kSumRows);
   std::vector<double> partial(static_cast<std::size_t>(tiles.count() * size), 0.0);
   parallel_for(tiles.count(), v.rows * size, [&](Index t) {
     Block<T> piece(uninitialized, k, b);

@@ -69,11 +69,13 @@ class SvdDriver {
   /// How the right basis is found, in the order they are tried.
   enum class Engine { single_lanczos, double_lanczos, golub_kahan };
 
-  /// The least held at once: the whole space where that is the basis; the triplets and what is returned.
+  /// The least held at once: the whole space where that is the basis, and half of what the SVD of its triangular factor was seen
+  /// to take; the triplets and what is returned.
   void refuse_too_large(const LinearOperator& a) const {
     const Index rank = options_.error > 0 ? 1 : options_.rank;
     const bool direct = plan_krylov(a, options_, rank, sizeof(float)).direct;
-    const double space = direct ? block_bytes<D>(m_ + n_, std::min(m_, n_)) : 0;
+    const double order = static_cast<double>(std::min(m_, n_));
+    const double space = direct ? block_bytes<D>(m_ + n_, std::min(m_, n_)) + 16 * sizeof(double) * order * order : 0;
     const double outputs = static_cast<double>(sizeof(D)) * static_cast<double>(m_ + n_) * static_cast<double>(rank);
     require_memory(std::max(space, block_bytes<D>(m_ + n_, rank) + outputs),
                    "svd of a " + std::to_string(m_) + " x " + std::to_string(n_) + " matrix at rank = " + std::to_string(rank),
