@@ -71,6 +71,17 @@ TEST("blocks: adjoint_product equals the slow one") {
   check_adjoint_product<double>();
 }
 
+TEST("blocks: adjoint_product in panels of columns equals that of each column alone") {
+  const auto v = random_block<double>(1100, 2100, 1), z = random_block<double>(1100, 150, 2);
+  const SmallMatrix c = adjoint_product<double>(v.view(), z.view());
+  for (const Index j : {0, 63, 64, 127, 128, 149}) {
+    Block<double> column(1100, 1);
+    for (Index i = 0; i < 1100; ++i) column(i, 0) = z(i, j);
+    const SmallMatrix alone = adjoint_product<double>(v.view(), column.view());
+    CHECK((c.col(j) - alone.col(0)).norm() <= 1e-13 * alone.norm());
+  }
+}
+
 TEST("blocks: adjoint_product of long float blocks loses no digits to length") {
   // One chain of float sums over 10^6 entries of size 1 would be wrong in the third digit.
   const Index n = 1 << 20;

@@ -109,6 +109,25 @@ TEST("parallel: the interrupt hook stops a loop within 0.2 s") {
   }
 }
 
+TEST("parallel: an interrupt reaches the long tasks of all threads, which check for it themselves") {
+  matrices::with_threads(2, [] {
+    hook_answer = false;
+    set_interrupt_hook(hook);
+    std::atomic<int> pieces{0};
+    const auto long_task = [&](Index) {
+      for (int piece = 0; piece < 1000; ++piece, ++pieces) {
+        sleep_ms(2);
+        if (piece == 10) hook_answer = true;  // by then all threads have begun
+        check_interrupt();
+      }
+    };
+    CHECK_THROWS(parallel_for(2, long_task), Interrupted);
+    CHECK(pieces < 200);
+    set_interrupt_hook(nullptr);
+    parallel_for(2, [](Index) { check_interrupt(); });  // and the next loop is a new one
+  });
+}
+
 TEST("parallel: tilings cover, and depend on the size alone") {
   for (const Index n : {0, 1, 255, 256, 257, 1000, 16384, 16385, 100003}) {
     const Tiling tiles = tiling(n);

@@ -65,15 +65,16 @@ inline int cgroup_cpus() {
   }
 }
 
-/// False in the threads that help with a loop: the hook is for the thread that the user called from.
-inline bool& may_poll() {
-  thread_local bool value = true;
-  return value;
+/// In the threads that help with a loop: whether that loop has been stopped. The hook is for the thread that the user called from,
+/// where this is null.
+inline const std::atomic<bool>*& helped_loop() {
+  thread_local const std::atomic<bool>* stopped = nullptr;
+  return stopped;
 }
 
 inline bool poll_interrupt() {
   using clock = std::chrono::steady_clock;
-  if (!may_poll()) return false;
+  if (helped_loop()) return *helped_loop();
   thread_local clock::time_point last{};
   const InterruptHook hook = parallel_state().hook;
   if (!hook) return false;
@@ -112,7 +113,8 @@ class TaskRunner {
   TaskRunner(Index tasks, Fn& fn) : tasks_(tasks), fn_(fn) {}
 
   void run(bool caller) {
-    if (!caller) may_poll() = false;
+    const auto outer = helped_loop();
+    if (!caller) helped_loop() = &stop_;
     for (Index task = next_++; task < tasks_ && !stop_; task = next_++) {
       try {
         check_interrupt();
@@ -123,6 +125,7 @@ class TaskRunner {
         stop_ = true;
       }
     }
+    helped_loop() = outer;
   }
 
   void rethrow() const {

@@ -7,6 +7,7 @@
 //   squared_column_norms(Z)
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "corange/core/parallel.hpp"
@@ -19,6 +20,7 @@ namespace detail {
 inline constexpr Index kSumRows = 512;     // rows summed in T before the sum moves to double
 inline constexpr Index kPieceRows = 64;    // rows of V that stay in L1 while all their columns are used
 inline constexpr Index kPartialEntries = 1 << 23;  // of partial sums, at least four of which are kept however large they are
+inline constexpr Index kPieceEntries = 1 << 18;    // of C in one task: small enough for tasks to be many and to answer Ctrl-C
 
 /// Asks for the rows of the next piece while this one is being used: their stride defeats the hardware's own prefetching.
 template <class T>
@@ -28,16 +30,16 @@ void prefetch_rows(BlockView<const T> x) {
     for (Index j = 0; j < x.cols; j += kLine) __builtin_prefetch(x.row(i) + j);
 }
 
-/// sum += V' Z over at most kSumRows rows; `piece` is scratch.
+/// sum = or += V' Z over at most kSumRows rows; `piece` is scratch.
 template <class T>
-void add_adjoint_product(BlockView<const T> v, BlockView<const T> z, BlockView<T> piece, double* sum) {
+void add_adjoint_product(BlockView<const T> v, BlockView<const T> z, BlockView<T> piece, BlockView<double> sum, bool first) {
   for (Index row = 0; row < v.rows; row += kPieceRows) {
     const Index rows = std::min(kPieceRows, v.rows - row), after = std::min(kPieceRows, v.rows - row - rows);
     if (after > 0) prefetch_rows(v.middle_rows(row + rows, after));
     panel_product<T>(transposed(v.middle_rows(row, rows)), z.middle_rows(row, rows), piece, row == 0 ? Store::set : Store::add);
   }
   for (Index i = 0; i < piece.rows; ++i)
-    for (Index j = 0; j < piece.cols; ++j) sum[i * piece.cols + j] += static_cast<double>(piece(i, j));
+    for (Index j = 0; j < piece.cols; ++j) sum(i, j) = static_cast<double>(piece(i, j)) + (first ? 0.0 : sum(i, j));
 }
 
 }  // namespace detail
@@ -48,21 +50,26 @@ SmallMatrix adjoint_product(BlockView<const T> v, BlockView<const T> z) {
   const Index k = v.cols, b = z.cols, size = k * b;
   const Tiling tiles =
       tiling(v.rows, std::clamp<Index>(detail::kPartialEntries / std::max<Index>(size, 1), 4, 32), detail::kSumRows);
-  std::vector<double> partial(static_cast<std::size_t>(tiles.count() * size), 0.0);
-  parallel_for(tiles.count(), v.rows * size, [&](Index t) {
-    Block<T> piece(uninitialized, k, b);
+  const Tiling panels{b, std::max<Index>(detail::kPieceEntries / std::max<Index>(k, 1) / 64, 1) * 64};
+  if (tiles.count() * size == 0) return SmallMatrix::Zero(k, b);
+  const auto partial = std::make_unique_for_overwrite<double[]>(static_cast<std::size_t>(tiles.count() * size));
+  parallel_for(tiles.count() * panels.count(), v.rows * size, [&](Index task) {
+    const Index t = task / panels.count(), panel = task % panels.count(), col = panels.begin(panel), cols = panels.size(panel);
+    Block<T> piece(uninitialized, k, cols);
+    const BlockView<double> sum{partial.get() + t * size + col, k, cols, b};
+    const BlockView<const T> right{z.data + col, z.rows, cols, z.ld};
     const Tiling sums{tiles.size(t), detail::kSumRows};
     for (Index s = 0; s < sums.count(); ++s) {
+      check_interrupt();
       const Index row = tiles.begin(t) + sums.begin(s), rows = sums.size(s);
-      detail::add_adjoint_product<T>(v.middle_rows(row, rows), z.middle_rows(row, rows), piece.view(), partial.data() + t * size);
+      detail::add_adjoint_product<T>(v.middle_rows(row, rows), right.middle_rows(row, rows), piece.view(), sum, s == 0);
     }
   });
   for (Index t = 1; t < tiles.count(); ++t) {
-    const double* next = partial.data() + t * size;
+    const double* next = partial.get() + t * size;
     for (Index e = 0; e < size; ++e) partial[static_cast<std::size_t>(e)] += next[e];
   }
-  if (partial.empty()) return SmallMatrix::Zero(k, b);
-  return Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(partial.data(), k, b);
+  return Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(partial.get(), k, b);
 }
 
 /// G = Z' Z.

@@ -67,11 +67,16 @@ inline void add_gram(StridedView<double> a, BlockView<const double> n, SmallMatr
     }
     sums[static_cast<std::size_t>(t)] = std::move(sum);
   });
-  for (const Block<double>& sum : sums)
-    for (Index j = 0; j < a.cols; ++j)
-      for (Index i = 0; i <= j; ++i) g(i, j) += sum(i, j);
-  for (Index j = 0; j < a.cols; ++j)
-    for (Index i = 0; i < j; ++i) g(j, i) = g(i, j);
+  // Strips of columns, so that rows of a sum are read in order; each strip writes its own mirror image.
+  const Tiling strips{a.cols, 64};
+  parallel_for(strips.count(), tiles.count() * a.cols * a.cols, [&](Index s) {
+    const Index begin = strips.begin(s), end = begin + strips.size(s);
+    for (const Block<double>& sum : sums)
+      for (Index i = 0; i < end; ++i)
+        for (Index j = std::max(i, begin); j < end; ++j) g(i, j) += sum(i, j);
+    for (Index i = 0; i < end; ++i)
+      for (Index j = std::max(i + 1, begin); j < end; ++j) g(j, i) = g(i, j);
+  });
 }
 
 }  // namespace corange
