@@ -146,7 +146,7 @@ class HalsTile {
       for (int v = 0; v < kVectors; ++v) {
         T* place = y_.data() + (j + c) * kRows + v * kLanes;
         const V r = rest[c][v], before = simd::load(place), moved = before + r * inverse;
-        const V after = moved > T(0) ? moved : V{}, free = (before > T(0)) | (r > T(0)) ? r : V{}, change = after - before;
+        const V after = moved > T(0) ? moved : V{}, free = ((before > T(0)) | (r > T(0))) ? r : V{}, change = after - before;
         simd::store(place, after);
         sums.change += change * change;
         sums.gradient += free * free;
