@@ -357,12 +357,16 @@ def test_the_console_script_is_installed():
 class TestSketch:
     @pytest.mark.parametrize("axis", [0, 1])
     @pytest.mark.parametrize("name", ["a.npy", "a.npz"])
-    def test_writes_what_the_function_returns(self, folder, capsys, name, axis):
-        arguments = ["--size", "9", "--kind", "gaussian", "--axis", str(axis), "--seed", "3", "--out", "b"]
+    @pytest.mark.parametrize(
+        "kind",
+        "gaussian rademacher sparse-sign countsketch very-sparse srht srft fastjl uniform squared-length leverage".split(),
+    )
+    def test_writes_what_the_function_returns(self, folder, capsys, kind, name, axis):
+        arguments = ["--size", "9", "--kind", kind, "--axis", str(axis), "--seed", "3", "--out", "b"]
         assert main(["sketch", write(folder, name), *arguments]) == 0
-        expected = cr.sketch(A, 9, kind="gaussian", axis=axis, random_state=3)
+        expected = cr.sketch(A, 9, kind=kind, axis=axis, random_state=3)
         np.testing.assert_allclose(np.load("b.npy"), expected, atol=1e-12)
-        assert "gaussian sketch of 120 x 80" in capsys.readouterr().out
+        assert f"{kind} sketch of 120 x 80" in capsys.readouterr().out
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
