@@ -359,7 +359,19 @@ class TestSketch:
     @pytest.mark.parametrize("name", ["a.npy", "a.npz"])
     @pytest.mark.parametrize(
         "kind",
-        "gaussian rademacher sparse-sign countsketch very-sparse srht srft fastjl uniform squared-length leverage".split(),
+        [
+            "gaussian",
+            "rademacher",
+            "sparse-sign",
+            "countsketch",
+            "very-sparse",
+            "srht",
+            "srft",
+            "fastjl",
+            "uniform",
+            "squared-length",
+            "leverage",
+        ],
     )
     def test_writes_what_the_function_returns(self, folder, capsys, kind, name, axis):
         arguments = ["--size", "9", "--kind", kind, "--axis", str(axis), "--seed", "3", "--out", "b"]

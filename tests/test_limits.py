@@ -225,3 +225,20 @@ def test_peak_memory_of_a_sparse_svd_is_the_basis_and_a_few_factors_as_reported(
         beyond, unreported = map(float, child.communicate(timeout=120)[0].split())
     assert beyond <= 2.5
     assert unreported <= 10e6
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_memory_of_the_direct_method_is_reported_with_that_of_its_small_svd():
+    code = """
+        import numpy as np, corange as cr
+        def status(key):
+            with open("/proc/self/status") as lines:
+                return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
+        A = np.random.default_rng(0).standard_normal((1500, 1000))
+        cr.svd(A[:50, :40], 40)
+        before = status("VmRSS")
+        result = cr.svd(A, 1000, random_state=0)
+        print((status("VmHWM") - before) / result.report.peak_bytes)
+    """
+    with run_python(code, stderr=subprocess.DEVNULL) as child:
+        assert 0.7 <= float(child.communicate(timeout=120)[0]) <= 1.4

@@ -69,13 +69,17 @@ class SvdDriver {
   /// How the right basis is found, in the order they are tried.
   enum class Engine { single_lanczos, double_lanczos, golub_kahan };
 
-  /// The least held at once: the whole space where that is the basis, and half of what the SVD of its triangular factor was seen
-  /// to take; the triplets and what is returned.
+  /// Held at once where the whole space is the basis: the triplets, and what the SVD of a triangular factor was seen to take.
+  double direct_bytes() const {
+    const double order = static_cast<double>(std::min(m_, n_));
+    return block_bytes<D>(m_ + n_, std::min(m_, n_)) + 16 * sizeof(double) * order * order;
+  }
+
+  /// The least held at once: what the direct method takes where that is used; the triplets and what is returned.
   void refuse_too_large(const LinearOperator& a) const {
     const Index rank = options_.error > 0 ? 1 : options_.rank;
     const bool direct = plan_krylov(a, options_, rank, sizeof(float)).direct;
-    const double order = static_cast<double>(std::min(m_, n_));
-    const double space = direct ? block_bytes<D>(m_ + n_, std::min(m_, n_)) + 16 * sizeof(double) * order * order : 0;
+    const double space = direct ? direct_bytes() : 0;
     const double outputs = static_cast<double>(sizeof(D)) * static_cast<double>(m_ + n_) * static_cast<double>(rank);
     require_memory(std::max(space, block_bytes<D>(m_ + n_, rank) + outputs),
                    "svd of a " + std::to_string(m_) + " x " + std::to_string(n_) + " matrix at rank = " + std::to_string(rank),
@@ -215,6 +219,7 @@ class SvdDriver {
     report_.method = "direct: QR of A, then its SVD";
     report_.stopped = "exact";
     report_.block_size = report_.max_basis = a_->cols();
+    log_.peak_bytes = static_cast<std::size_t>(direct_bytes());
     Triplets<D> t = rayleigh_ritz<D>(*a_, std::move(identity), detail::stream_key(options_.seed, detail::Stream::finish), tol_);
     truncate(t, rank);
     report_.converged = true;
