@@ -21,9 +21,10 @@ std::shared_ptr<const LinearOperator> make(const py::array& a, Affine affine) {
 /// Calls read(start, stop) with the GIL and lends its rows to the consumer without it.
 template <class S>
 typename RowBlockedOperator<S>::Read reader(py::function read, Index cols) {
-  return [read = std::move(read), cols](Index start, Index stop, const typename RowBlockedOperator<S>::Consumer& consumer) {
+  return [read = shared_callable(std::move(read)), cols](Index start, Index stop,
+                                                         const typename RowBlockedOperator<S>::Consumer& consumer) {
     const py::gil_scoped_acquire gil;
-    const py::array rows = py::cast<py::array>(read(start, stop));
+    const py::array rows = py::cast<py::array>((*read)(start, stop));
     const bool fits =
         py::isinstance<py::array_t<S>>(rows) && rows.ndim() == 2 && rows.shape(0) == stop - start && rows.shape(1) == cols;
     if (!fits)

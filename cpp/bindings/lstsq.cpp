@@ -25,10 +25,11 @@ DenseSketch sketch_of(const std::string& name) {
 
 std::function<bool(const LstsqProgress&)> callback_of(const py::object& callback) {
   if (callback.is_none()) return nullptr;
-  return [callback](const LstsqProgress& p) {
+  return [callable = shared_callable(callback)](const LstsqProgress& p) {
     using namespace py::literals;
     const py::gil_scoped_acquire gil;
-    return py::bool_(callback(py::dict("iteration"_a = p.iteration, "error"_a = p.error, "elapsed"_a = p.elapsed))).cast<bool>();
+    return py::bool_((*callable)(py::dict("iteration"_a = p.iteration, "error"_a = p.error, "elapsed"_a = p.elapsed)))
+        .cast<bool>();
   };
 }
 

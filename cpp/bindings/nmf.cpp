@@ -18,12 +18,12 @@ NmfSolver solver_of(const std::string& name) {
 
 std::function<bool(const NmfProgress&)> callback_of(const py::object& callback) {
   if (callback.is_none()) return nullptr;
-  return [callback](const NmfProgress& p) {
+  return [callable = shared_callable(callback)](const NmfProgress& p) {
     using namespace py::literals;
     const py::gil_scoped_acquire gil;
     const py::dict info("iteration"_a = p.iteration, "objective"_a = p.objective, "gradient"_a = p.gradient,
                         "elapsed"_a = p.elapsed);
-    return py::bool_(callback(info)).cast<bool>();
+    return py::bool_((*callable)(info)).cast<bool>();
   };
 }
 

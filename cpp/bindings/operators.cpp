@@ -66,10 +66,10 @@ struct RowBlockedOp : Operator {
 /// Calls matmat(X) with the GIL; X is a fresh array that the user may keep.
 template <class S>
 typename CallbackOperator<S>::Multiply multiplier(py::function matmat, Index in, Index out, const char* name) {
-  return [matmat = std::move(matmat), in, out, name](const S* x, S* y, Index b) {
+  return [matmat = shared_callable(std::move(matmat)), in, out, name](const S* x, S* y, Index b) {
     const py::gil_scoped_acquire gil;
     const py::array_t<S> argument({in, b}, x);
-    const auto result = py::array_t<S, py::array::c_style | py::array::forcecast>::ensure(matmat(argument));
+    const auto result = py::array_t<S, py::array::c_style | py::array::forcecast>::ensure((*matmat)(argument));
     if (!result) throw py::error_already_set();
     if (result.ndim() != 2 || result.shape(0) != out || result.shape(1) != b)
       throw InvalidArgument(std::string("the operator's ") + name + " must return shape (" + std::to_string(out) + ", " +

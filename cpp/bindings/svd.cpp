@@ -12,12 +12,12 @@ namespace corange::bindings {
 
 ProgressCallback progress_callback(const py::object& callback) {
   if (callback.is_none()) return nullptr;
-  return [callback](const Progress& p) {
+  return [callable = shared_callable(callback)](const Progress& p) {
     using namespace py::literals;
     const py::gil_scoped_acquire gil;
     const py::dict info("iteration"_a = p.iteration, "basis"_a = p.basis, "converged"_a = p.converged, "residual"_a = p.residual,
                         "elapsed"_a = p.elapsed);
-    return py::bool_(callback(info)).cast<bool>();
+    return py::bool_((*callable)(info)).cast<bool>();
   };
 }
 
