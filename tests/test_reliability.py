@@ -11,6 +11,7 @@ import scipy.sparse
 from scipy.sparse.linalg import aslinearoperator
 from threadpoolctl import threadpool_limits
 
+import corange as cr
 from registry import ENTRIES, admissible, same
 
 THREADS = (1, 2, 3, 7)
@@ -211,6 +212,14 @@ def test_scaling_by_powers_of_two_scales_the_answer_exactly(entry, dtype, expone
             expected, entry.run(np.ldexp(A, exponent), 2), entry.powers, strict=True
         ):
             assert np.array_equal(np.ldexp(base, int(power * exponent)), scaled)
+
+
+@pytest.mark.parametrize("exponent", [-1000, 900])
+def test_extreme_powers_of_two_change_no_bit_of_the_norm(exponent):
+    for seed in range(20):
+        A = np.random.default_rng(seed).standard_normal((37, 53))
+        one, other = (cr.svd(B, 2, tol=0.5, random_state=0).report for B in (A, np.ldexp(A, exponent)))
+        assert other.norm_fro == np.ldexp(one.norm_fro, exponent)
 
 
 @every

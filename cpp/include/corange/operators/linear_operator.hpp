@@ -39,7 +39,7 @@ struct Scan {
 /// Sees a matrix piece by piece; the pieces add up to the matrix and live until the call returns.
 class EntryVisitor {
  public:
-  using Compressed = CompressedView<double, Index, Index>;
+  using Compressed = CompressedView<double, Index>;
 
   virtual ~EntryVisitor() = default;
   /// Entry (i, j) of the piece is entry (row + i, col + j) of the matrix.
@@ -162,15 +162,17 @@ Scan scan_entries(Index count, const Entry& entry, const Where& where) {
   };
   constexpr Index kLanes = 16;  // independent sums, so that the loop is vector instructions and not one chain of additions
   double sums[kLanes] = {}, most[kLanes] = {};
-  const auto look = [&](Index p, Index lane) {
+  const auto for_all = [&](const auto& look) {
+    Index first = 0;
+    for (; first + kLanes <= count; first += kLanes)
+      for (Index lane = 0; lane < kLanes; ++lane) look(first + lane, lane);
+    for (; first < count; ++first) look(first, Index{0});
+  };
+  for_all([&](Index p, Index lane) {
     const double x = std::abs(static_cast<double>(entry(p)));
     most[lane] = x > most[lane] ? x : most[lane];
     sums[lane] += x * x;
-  };
-  Index first = 0;
-  for (; first + kLanes <= count; first += kLanes)
-    for (Index lane = 0; lane < kLanes; ++lane) look(first + lane, lane);
-  for (; first < count; ++first) look(first, 0);
+  });
   double plain = 0;
   for (Index lane = 0; lane < kLanes; ++lane) plain += sums[lane], s.max_abs = std::max(s.max_abs, most[lane]);
   // One fast loop serves all but extreme data: plain is finite and normal exactly when no entry is bad or extreme.
@@ -188,10 +190,12 @@ Scan scan_entries(Index count, const Entry& entry, const Where& where) {
   }
   if (s.max_abs == 0) return s;
   s.exponent = exponent(s.max_abs);
-  for (Index p = 0; p < count; ++p) {
+  std::fill_n(sums, kLanes, 0.0);
+  for_all([&](Index p, Index lane) {  // the same sums, so that extreme scales change no bit
     const double x = std::ldexp(static_cast<double>(entry(p)), -s.exponent);
-    if (std::isfinite(x)) s.sum_squares += x * x;
-  }
+    if (std::isfinite(x)) sums[lane] += x * x;
+  });
+  for (const double sum : sums) s.sum_squares += sum;
   return s;
 }
 
