@@ -38,6 +38,12 @@ py::array_t<T> exactly(const py::array& a, const char* name) {
   return py::reinterpret_borrow<py::array_t<T>>(a);
 }
 
+/// indptr of SciPy's compressed storage.
+inline SliceStarts starts_of(const py::array& indptr) {
+  if (py::isinstance<py::array_t<std::int64_t>>(indptr)) return static_cast<const std::int64_t*>(indptr.data());
+  return exactly<std::int32_t>(indptr, "indptr").data();
+}
+
 /// C-contiguous matrix of T with the given shape, which may be written.
 template <class T>
 T* writable(const py::array& a, Index rows, Index cols, const char* name) {

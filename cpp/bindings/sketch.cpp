@@ -109,16 +109,11 @@ void sign_dense(const SparseSign& s, const py::array& a, Index offset, const py:
 /// fn(CompressedView) with the types of the arrays, whose structure has been checked.
 template <class T, class Fn>
 void with_compressed(const py::array& indptr, const py::array& indices, const py::array& data, Index inner, const Fn& fn) {
-  const auto run = [&]<class P, class I>(P, I) {
-    fn(CompressedView<T, P, I>{indptr.size() - 1, inner, static_cast<const P*>(indptr.data()),
-                               static_cast<const I*>(indices.data()), static_cast<const T*>(data.data()), 1});
+  const auto run = [&]<class I>(I) {
+    fn(CompressedView<T, I>{indptr.size() - 1, inner, starts_of(indptr), static_cast<const I*>(indices.data()),
+                            static_cast<const T*>(data.data()), 1});
   };
-  const bool wide_pointers = py::isinstance<py::array_t<std::int64_t>>(indptr);
-  const bool wide_indices = py::isinstance<py::array_t<std::int64_t>>(indices);
-  if (wide_pointers)
-    wide_indices ? run(std::int64_t{}, std::int64_t{}) : run(std::int64_t{}, std::int32_t{});
-  else
-    wide_indices ? run(std::int32_t{}, std::int64_t{}) : run(std::int32_t{}, std::int32_t{});
+  py::isinstance<py::array_t<std::int64_t>>(indices) ? run(std::int64_t{}) : run(std::int32_t{});
 }
 
 void sign_sparse(const SparseSign& s, const py::array& indptr, const py::array& indices, const py::array& data, Index inner,

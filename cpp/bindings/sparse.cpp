@@ -6,29 +6,21 @@
 namespace corange::bindings {
 namespace {
 
-template <class S, class P, class I>
+template <class S, class I>
 std::shared_ptr<const LinearOperator> make(const py::array& indptr, const py::array& indices, const py::array& data, Index outer,
                                            Index inner, bool by_rows) {
-  const CompressedView<S, P, I> view{outer,
-                                     inner,
-                                     static_cast<const P*>(indptr.data()),
-                                     static_cast<const I*>(indices.data()),
-                                     static_cast<const S*>(data.data()),
-                                     1};
-  return std::make_shared<SparseOperator<S, P, I>>(view, std::min<Index>(indices.size(), data.size()), by_rows);
+  const CompressedView<S, I> view{
+      outer, inner, starts_of(indptr), static_cast<const I*>(indices.data()), static_cast<const S*>(data.data()), 1};
+  return std::make_shared<SparseOperator<S, I>>(view, std::min<Index>(indices.size(), data.size()), by_rows);
 }
 
 template <class S>
 std::shared_ptr<const LinearOperator> by_index_type(const py::array& indptr, const py::array& indices, const py::array& data,
                                                     Index outer, Index inner, bool by_rows) {
-  const bool wide_pointers = py::isinstance<py::array_t<std::int64_t>>(indptr);
-  const bool wide_indices = py::isinstance<py::array_t<std::int64_t>>(indices);
-  if (!wide_pointers) exactly<std::int32_t>(indptr, "indptr");
-  if (!wide_indices) exactly<std::int32_t>(indices, "indices");
-  if (wide_pointers && wide_indices) return make<S, std::int64_t, std::int64_t>(indptr, indices, data, outer, inner, by_rows);
-  if (wide_pointers) return make<S, std::int64_t, std::int32_t>(indptr, indices, data, outer, inner, by_rows);
-  if (wide_indices) return make<S, std::int32_t, std::int64_t>(indptr, indices, data, outer, inner, by_rows);
-  return make<S, std::int32_t, std::int32_t>(indptr, indices, data, outer, inner, by_rows);
+  if (py::isinstance<py::array_t<std::int64_t>>(indices))
+    return make<S, std::int64_t>(indptr, indices, data, outer, inner, by_rows);
+  exactly<std::int32_t>(indices, "indices");
+  return make<S, std::int32_t>(indptr, indices, data, outer, inner, by_rows);
 }
 
 }  // namespace

@@ -15,9 +15,7 @@ struct Compressed {
   std::vector<I> indices;
   std::vector<S> data;
 
-  CompressedView<S, P, I> view(double scale = 1) const {
-    return {outer, inner, indptr.data(), indices.data(), data.data(), scale};
-  }
+  CompressedView<S, I> view(double scale = 1) const { return {outer, inner, indptr.data(), indices.data(), data.data(), scale}; }
   Index stored() const { return static_cast<Index>(indices.size()); }
 
   /// The matrix itself, outer x inner.

@@ -14,7 +14,7 @@ TEST("affine: shifts and scales a sparse matrix in every combination") {
     const auto a = random_compressed<float, std::int32_t, std::int32_t>(45, 33, 0.2, Order::unsorted, 1);
     const Shifts shifts(45, 33);
     for (int which = 0; which < 16; ++which) {
-      const AffineOperator op(std::make_shared<SparseOperator<float, std::int32_t, std::int32_t>>(a.view(), a.stored(), true),
+      const AffineOperator op(std::make_shared<SparseOperator<float, std::int32_t>>(a.view(), a.stored(), true),
                               shifts.affine(which));
       check_operator(op, shifts.apply(which, a.dense(), false), shifts.apply(which, a.dense_absolute(), true), 16);
     }
@@ -63,8 +63,7 @@ TEST("affine: the pieces that a visitor sees add up to the shifted matrix") {
             CHECK(std::abs(static_cast<double>((transpose ? sum(j, i) : sum(i, j)) - 4 * wanted(i, j))) < 1e-12);
       }
   };
-  check(std::make_shared<SparseOperator<double, std::int32_t, std::int32_t>>(sparse.view(), sparse.stored(), true),
-        sparse.dense());
+  check(std::make_shared<SparseOperator<double, std::int32_t>>(sparse.view(), sparse.stored(), true), sparse.dense());
   check(std::make_shared<DenseOperator<double>>(strided(dense.view())), exact(dense.view()));
 }
 
@@ -101,7 +100,7 @@ TEST("affine: the sum of squares is that of the shifted matrix, or said to be un
     const auto check = [squares](const Scan& s) {
       if (s.known) CHECK_CLOSE(std::ldexp(s.sum_squares, 2 * s.exponent), squares, 1e-12L * squares);
     };
-    const AffineOperator sparse(std::make_shared<SparseOperator<double, std::int32_t, std::int32_t>>(a.view(), a.stored(), true),
+    const AffineOperator sparse(std::make_shared<SparseOperator<double, std::int32_t>>(a.view(), a.stored(), true),
                                 shifts.affine(which));
     const Scan s = sparse.scan();
     CHECK(s.known || which > 0);
@@ -115,6 +114,6 @@ TEST("affine: the sum of squares is that of the shifted matrix, or said to be un
 TEST("affine: the same bits on 1, 2, 3 and 7 threads") {
   const auto a = random_compressed<double, std::int32_t, std::int32_t>(3000, 200, 0.05, Order::sorted, 3);
   const Shifts shifts(3000, 200);
-  check_threads(AffineOperator(std::make_shared<SparseOperator<double, std::int32_t, std::int32_t>>(a.view(), a.stored(), true),
-                               shifts.affine(15)));
+  check_threads(
+      AffineOperator(std::make_shared<SparseOperator<double, std::int32_t>>(a.view(), a.stored(), true), shifts.affine(15)));
 }

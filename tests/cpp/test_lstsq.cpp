@@ -99,9 +99,9 @@ TEST("lstsq: sparse matrices by rows and by columns, shown in pieces or only mul
     for (Index i = 0; i < 900; ++i) by_columns.push_back(a(i, j)), rows.push_back(i);
     column_pointers.push_back(static_cast<Index>(by_columns.size()));
   }
-  using Sparse = SparseOperator<double, Index, Index>;
+  using Sparse = SparseOperator<double, Index>;
   const auto csr = std::make_shared<Sparse>(
-      CompressedView<double, Index, Index>{900, 12, row_pointers.data(), columns.data(), by_rows.data()}, 900 * 12, true);
+      CompressedView<double, Index>{900, 12, row_pointers.data(), columns.data(), by_rows.data()}, 900 * 12, true);
   const Sparse csc({12, 900, column_pointers.data(), rows.data(), by_columns.data()}, 900 * 12, false);
   const SmallVector expected = solve(dense, b).x;
   for (const LinearOperator* op : std::initializer_list<const LinearOperator*>{csr.get(), &csc}) {

@@ -10,8 +10,8 @@ using namespace operators;
 namespace {
 
 template <class S, class P, class I>
-SparseOperator<S, P, I> make(const Compressed<S, P, I>& a, bool by_rows) {
-  return SparseOperator<S, P, I>(a.view(), a.stored(), by_rows);
+SparseOperator<S, I> make(const Compressed<S, P, I>& a, bool by_rows) {
+  return SparseOperator<S, I>(a.view(), a.stored(), by_rows);
 }
 
 template <class S, class P, class I>

@@ -88,7 +88,7 @@ TEST("srht: several blocks give one long transform") {
 TEST("srht: pieces of rows, dense, sparse and shifted matrices have the sketch of the dense whole") {
   const Index rows = 4500, cols = 37;
   const auto a = random_compressed<double, std::int32_t, std::int64_t>(rows, cols, 0.05, Order::unsorted, 1);
-  const auto op = std::make_shared<SparseOperator<double, std::int32_t, std::int64_t>>(a.view(), a.stored(), true);
+  const auto op = std::make_shared<SparseOperator<double, std::int64_t>>(a.view(), a.stored(), true);
   const Shifts shifts(rows, cols);
   const Srht s(100, rows, {7, 7}), t(16, cols, {7, 8});
   for (int which = 0; which < 16; ++which) {

@@ -202,8 +202,7 @@ TEST("svd: the same bits on 1, 2, 3 and 7 threads, and from the same seed only")
     CHECK(!(make(2) == first));
   };
   check([&](std::uint64_t seed) {
-    return run<double>(SparseOperator<double, std::int32_t, std::int32_t>(sparse.view(), sparse.stored(), true),
-                       options(8, 1e-5, seed));
+    return run<double>(SparseOperator<double, std::int32_t>(sparse.view(), sparse.stored(), true), options(8, 1e-5, seed));
   });
   check([&](std::uint64_t seed) { return run<float>(DenseOperator<float>(dense.view()), options(8, 1e-3, seed)); });
 }
@@ -214,7 +213,7 @@ TEST("svd: sparse, by rows and by columns, centered or not") {
   SmallMatrix dense(e.rows, e.cols);
   for (Index i = 0; i < e.rows; ++i)
     for (Index j = 0; j < e.cols; ++j) dense(i, j) = static_cast<double>(e(i, j));
-  using Sparse = SparseOperator<double, std::int32_t, std::int32_t>;
+  using Sparse = SparseOperator<double, std::int32_t>;
   for (const double tol : {1e-3, 1e-9}) {
     check_answer(run<double>(Sparse(a.view(), a.stored(), true), options(7, tol)), dense, 7, tol);
     check_answer(run<double>(Sparse(a.view(), a.stored(), false), options(7, tol)), dense.transpose(), 7, tol);

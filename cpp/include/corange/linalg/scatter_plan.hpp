@@ -1,23 +1,43 @@
 // Compressed sparse storage, and how the sums of a scattered product are shared among threads.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "corange/core/parallel.hpp"
 
 namespace corange {
 
-/// Compressed storage that belongs to the user; S entries, P pointers, I indices (each int32 or int64). Entries count as
-/// `scale` times what is stored (a power of two, so that no square over- or underflows).
-template <class S, class P, class I>
+/// Where each outer slice begins, int32 or int64. Read once a slice, so kernels are not compiled once for each.
+class SliceStarts {
+ public:
+  SliceStarts() = default;
+  SliceStarts(const std::int32_t* starts) : narrow_(starts) {}
+  SliceStarts(const std::int64_t* starts) : wide_(starts) {}
+
+  Index operator[](Index o) const { return wide_ ? wide_[o] : narrow_[o]; }
+
+  /// The first of `count` slices that begins at entry p or later; count if none does.
+  Index first_from(Index p, Index count) const {
+    return wide_ ? std::lower_bound(wide_, wide_ + count, p) - wide_ : std::lower_bound(narrow_, narrow_ + count, p) - narrow_;
+  }
+
+ private:
+  const std::int32_t* narrow_ = nullptr;
+  const std::int64_t* wide_ = nullptr;
+};
+
+/// Compressed storage that belongs to the user; S entries, I indices (int32 or int64). Entries count as `scale` times what is
+/// stored (a power of two, so that no square over- or underflows).
+template <class S, class I>
 struct CompressedView {
   Index outer = 0, inner = 0;
-  const P* indptr = nullptr;
+  SliceStarts indptr;
   const I* indices = nullptr;
   const S* data = nullptr;
   double scale = 1;
 
-  Index nonzeros() const { return static_cast<Index>(indptr[outer]); }
+  Index nonzeros() const { return indptr[outer]; }
 
   /// In how many parts spmm_scatter sums: by the shape alone, for the bits depend on it.
   Index scatter_parts() const { return nonzeros() >= 8 * inner ? 2 : 1; }
@@ -32,8 +52,8 @@ class ScatterPlan {
   static constexpr Index kMaxRanges = 16;
   using Position = std::uint32_t;
 
-  template <class S, class P, class I>
-  void build(const CompressedView<S, P, I>& a, Index ranges) {
+  template <class S, class I>
+  void build(const CompressedView<S, I>& a, Index ranges) {
     ranges_ = std::clamp<Index>(ranges, 1, kMaxRanges);
     find_bounds(a);
     order_.reset();
@@ -60,8 +80,8 @@ class ScatterPlan {
   }
 
  private:
-  template <class S, class P, class I, class Fn>
-  static void for_slices(const CompressedView<S, P, I>& a, const Fn& fn) {
+  template <class S, class I, class Fn>
+  static void for_slices(const CompressedView<S, I>& a, const Fn& fn) {
     const Tiling tiles = tiling(a.outer);
     parallel_for(tiles.count(), a.nonzeros() + a.outer, [&](Index t) {
       for (Index o = tiles.begin(t); o < tiles.begin(t) + tiles.size(t); ++o) fn(o);
@@ -69,8 +89,8 @@ class ScatterPlan {
   }
 
   /// Bounds from a histogram of a sample of the entries.
-  template <class S, class P, class I>
-  void find_bounds(const CompressedView<S, P, I>& a) {
+  template <class S, class I>
+  void find_bounds(const CompressedView<S, I>& a) {
     const Index bin = std::max<Index>(1, a.inner / 4096), step = std::max<Index>(1, a.nonzeros() / 65536);
     std::vector<Index> counts(static_cast<std::size_t>(a.inner / bin + 1), 0);
     Index total = 0;
@@ -95,12 +115,12 @@ class ScatterPlan {
   }
 
   /// Counts the entries of slice o in each range; false if they do not lie in the order of ranges.
-  template <class S, class P, class I>
-  bool cut(const CompressedView<S, P, I>& a, Index o) {
+  template <class S, class I>
+  bool cut(const CompressedView<S, I>& a, Index o) {
     Index counts[kMaxRanges] = {};
     Index last = 0;
     bool sorted = true;
-    for (Index p = a.indptr[o]; p < static_cast<Index>(a.indptr[o + 1]); ++p) {
+    for (Index p = a.indptr[o], stop = a.indptr[o + 1]; p < stop; ++p) {
       const Index range = range_of(a.indices[p]);
       sorted &= range >= last;
       last = range;
@@ -112,9 +132,9 @@ class ScatterPlan {
   }
 
   /// A stable counting sort, so that equal indices keep their order and sums their bits.
-  template <class S, class P, class I>
-  void sort_slice(const CompressedView<S, P, I>& a, Index o) {
-    const Index start = a.indptr[o], length = static_cast<Index>(a.indptr[o + 1]) - start;
+  template <class S, class I>
+  void sort_slice(const CompressedView<S, I>& a, Index o) {
+    const Index start = a.indptr[o], length = a.indptr[o + 1] - start;
     Index next[kMaxRanges];
     for (Index r = 0; r < ranges_; ++r) next[r] = offset(o, r, length);
     for (Index p = 0; p < length; ++p)

@@ -40,8 +40,8 @@ template <int NV>
 inline constexpr int kSums = NV >= 4 ? 1 : 4 / NV;
 
 /// sum = row o of A X, for the NV vectors of columns that x points to.
-template <class T, int NV, class S, class P, class I>
-void gather_row(const CompressedView<S, P, I>& a, Index o, const T* x, Index ldx, simd::Vector<T> (&sum)[NV]) {
+template <class T, int NV, class S, class I>
+void gather_row(const CompressedView<S, I>& a, Index o, const T* x, Index ldx, simd::Vector<T> (&sum)[NV]) {
   constexpr int kLanes = simd::kLanes<T>, kParts = kSums<NV>;
   T values[kRun];
   simd::Vector<T> acc[kParts][NV] = {};
@@ -65,8 +65,8 @@ void gather_row(const CompressedView<S, P, I>& a, Index o, const T* x, Index ldx
 }
 
 /// Rows o of slices to rows o - outers.begin of y.
-template <class T, int NV, class S, class P, class I>
-void gather_rows(const CompressedView<S, P, I>& a, Outers outers, const T* x, Index ldx, T* y, Index ldy) {
+template <class T, int NV, class S, class I>
+void gather_rows(const CompressedView<S, I>& a, Outers outers, const T* x, Index ldx, T* y, Index ldy) {
   simd::Vector<T> sum[NV];
   for (Index o = outers.begin; o < outers.end; ++o) {
     gather_row<T, NV>(a, o, x, ldx, sum);
@@ -97,13 +97,13 @@ bool prefetching(Index rows, Index ld) {
 inline constexpr Index kStreamAhead = 128;
 inline constexpr Index kStreamBytes = 32 << 20;
 
-template <class S, class P, class I>
-bool streams(const CompressedView<S, P, I>& a) {
+template <class S, class I>
+bool streams(const CompressedView<S, I>& a) {
   return a.nonzeros() * static_cast<Index>(sizeof(S) + sizeof(I)) > kStreamBytes;
 }
 
-template <class S, class P, class I>
-[[gnu::always_inline]] inline void prefetch_entries(const CompressedView<S, P, I>& a, Index first, Index count) {
+template <class S, class I>
+[[gnu::always_inline]] inline void prefetch_entries(const CompressedView<S, I>& a, Index first, Index count) {
   const Index stop = std::min(first + count, a.nonzeros());
   for (Index p = first; p < stop; p += static_cast<Index>(kAlignment / sizeof(S))) __builtin_prefetch(a.data + p, 0, 0);
   for (Index p = first; p < stop; p += static_cast<Index>(kAlignment / sizeof(I))) __builtin_prefetch(a.indices + p, 0, 0);
@@ -140,18 +140,18 @@ void scatter_picked(const S* data, const I* indices, const ScatterPlan::Position
 }
 
 /// x points to the row of outers.begin.
-template <class T, int NV, class S, class P, class I>
-void scatter_range(const CompressedView<S, P, I>& a, Outers outers, const ScatterPlan& plan, Index range, const T* x, Index ldx,
+template <class T, int NV, class S, class I>
+void scatter_range(const CompressedView<S, I>& a, Outers outers, const ScatterPlan& plan, Index range, const T* x, Index ldx,
                    T* y, Index ldy) {
   constexpr int kLanes = simd::kLanes<T>;
   const S scale = static_cast<S>(a.scale);
   const bool ahead = prefetching<T>(plan.bound(range + 1) - plan.bound(range), ldy), once = streams(a);
   for (Index o = outers.begin; o < outers.end; ++o) {
     if (o % 4096 == 0) check_interrupt();
-    const Index start = a.indptr[o], length = static_cast<Index>(a.indptr[o + 1]) - start;
+    const Index start = a.indptr[o], length = a.indptr[o + 1] - start;
     const Index from = plan.offset(o, range, length), count = plan.offset(o, range + 1, length) - from;
     if (once) prefetch_entries(a, start + from + kStreamAhead, count);
-    const Index known = plan.ranges() > 1 ? count : static_cast<Index>(a.indptr[outers.end]) - start;
+    const Index known = plan.ranges() > 1 ? count : a.indptr[outers.end] - start;
     simd::Vector<T> xo[NV];
     for (int v = 0; v < NV; ++v) xo[v] = simd::load(x + (o - outers.begin) * ldx + v * kLanes);
     if (plan.order())
@@ -162,14 +162,14 @@ void scatter_range(const CompressedView<S, P, I>& a, Outers outers, const Scatte
 }
 
 /// Rows of Y = A X, and each scattered into z while its slice is at hand.
-template <class T, int NV, class S, class P, class I>
-void normal_rows(const CompressedView<S, P, I>& a, Outers outers, const T* x, Index ldx, T* y, Index ldy, T* z, Index ldz) {
+template <class T, int NV, class S, class I>
+void normal_rows(const CompressedView<S, I>& a, Outers outers, const T* x, Index ldx, T* y, Index ldy, T* z, Index ldz) {
   constexpr int kLanes = simd::kLanes<T>;
-  const Index last = prefetching<T>(a.inner, ldz) ? static_cast<Index>(a.indptr[outers.end]) : 0;
+  const Index last = prefetching<T>(a.inner, ldz) ? a.indptr[outers.end] : 0;
   const bool once = streams(a);
   for (Index o = outers.begin; o < outers.end; ++o) {
     if (o % 4096 == 0) check_interrupt();
-    const Index start = a.indptr[o], length = static_cast<Index>(a.indptr[o + 1]) - start;
+    const Index start = a.indptr[o], length = a.indptr[o + 1] - start;
     if (once) prefetch_entries(a, start + kStreamAhead, length);
     simd::Vector<T> sum[NV];
     gather_row<T, NV>(a, o, x, ldx, sum);
@@ -179,9 +179,9 @@ void normal_rows(const CompressedView<S, P, I>& a, Outers outers, const T* x, In
 }
 
 /// The outer slice where half of the entries have passed.
-template <class S, class P, class I>
-Index middle_outer(const CompressedView<S, P, I>& a) {
-  return std::lower_bound(a.indptr, a.indptr + a.outer, static_cast<P>(a.nonzeros() / 2)) - a.indptr;
+template <class S, class I>
+Index middle_outer(const CompressedView<S, I>& a) {
+  return a.indptr.first_from(a.nonzeros() / 2, a.outer);
 }
 
 /// y = x1 + x2, padding too; y may be x1.
@@ -215,8 +215,8 @@ void for_vector_groups(Index width, F&& f) {
 }  // namespace detail
 
 /// Y = A X for CSR, A' X for CSC.
-template <class T, class S, class P, class I>
-void spmm_gather(const CompressedView<S, P, I>& a, BlockView<const T> x, BlockView<T> y) {
+template <class T, class S, class I>
+void spmm_gather(const CompressedView<S, I>& a, BlockView<const T> x, BlockView<T> y) {
   const Tiling tiles = tiling(a.outer, 256, 64);
   parallel_for(tiles.count(), (a.nonzeros() + a.outer) * y.cols, [&](Index t) {
     const Index begin = tiles.begin(t);
@@ -227,8 +227,8 @@ void spmm_gather(const CompressedView<S, P, I>& a, BlockView<const T> x, BlockVi
 }
 
 /// The same into an array of any strides.
-template <class T, class S, class P, class I>
-void spmm_gather(const CompressedView<S, P, I>& a, BlockView<const T> x, StridedOutput<T> y) {
+template <class T, class S, class I>
+void spmm_gather(const CompressedView<S, I>& a, BlockView<const T> x, StridedOutput<T> y) {
   constexpr Index kRows = 64;
   const Tiling tiles = tiling(a.outer, 256, kRows);
   parallel_for(tiles.count(), (a.nonzeros() + a.outer) * y.cols, [&](Index t) {
@@ -280,16 +280,15 @@ struct ArrayRows {
   }
 };
 
-template <class S, class P, class I>
-Outers part_of(const CompressedView<S, P, I>& a, Index part, Index parts) {
+template <class S, class I>
+Outers part_of(const CompressedView<S, I>& a, Index part, Index parts) {
   const Index middle = parts == 2 ? middle_outer(a) : a.outer;
   return part == 0 ? Outers{0, middle} : Outers{middle, a.outer};
 }
 
 /// sums[0] (+ sums[1]) = Y; one part of the outer slices each.
-template <class T, class S, class P, class I, class Rows>
-void scatter_parts(const CompressedView<S, P, I>& a, const ScatterPlan& plan, const Rows& x,
-                   const std::vector<BlockView<T>>& sums) {
+template <class T, class S, class I, class Rows>
+void scatter_parts(const CompressedView<S, I>& a, const ScatterPlan& plan, const Rows& x, const std::vector<BlockView<T>>& sums) {
   const Index parts = static_cast<Index>(sums.size());
   parallel_for(parts * plan.ranges(), (a.nonzeros() + a.inner) * sums[0].cols, [&](Index task) {
     const Index range = task / parts;
@@ -310,8 +309,8 @@ void scatter_parts(const CompressedView<S, P, I>& a, const ScatterPlan& plan, co
 }  // namespace detail
 
 /// Y = A' X for CSR, A X for CSC; Y is overwritten. `plan` must have been built for `a`.
-template <class T, class S, class P, class I>
-void spmm_scatter(const CompressedView<S, P, I>& a, const ScatterPlan& plan, BlockView<const T> x, BlockView<T> y) {
+template <class T, class S, class I>
+void spmm_scatter(const CompressedView<S, I>& a, const ScatterPlan& plan, BlockView<const T> x, BlockView<T> y) {
   if (a.scatter_parts() == 1) return detail::scatter_parts<T>(a, plan, detail::BlockRows<T>{x}, {y});
   const Index most = detail::columns_at_once<T>(y.rows, y.cols);
   const bool apart = most < y.cols;
@@ -326,8 +325,8 @@ void spmm_scatter(const CompressedView<S, P, I>& a, const ScatterPlan& plan, Blo
 }
 
 /// The same for arrays of any strides.
-template <class T, class S, class P, class I>
-void spmm_scatter(const CompressedView<S, P, I>& a, const ScatterPlan& plan, StridedView<T> x, StridedOutput<T> y) {
+template <class T, class S, class I>
+void spmm_scatter(const CompressedView<S, I>& a, const ScatterPlan& plan, StridedView<T> x, StridedOutput<T> y) {
   const bool two = a.scatter_parts() == 2;
   const Index most = detail::columns_at_once<T>(y.rows, y.cols);
   Block<T> first(uninitialized, y.rows, most), second(uninitialized, two ? y.rows : 0, most);
@@ -349,8 +348,8 @@ bool spmm_fuses(const ScatterPlan& plan, BlockView<T> z) {
 }
 
 /// Y = A X and Z = A' Y for CSR, with the bits of spmm_gather and spmm_scatter; where spmm_fuses says so.
-template <class T, class S, class P, class I>
-void spmm_normal(const CompressedView<S, P, I>& a, BlockView<const T> x, BlockView<T> z, BlockView<T> y) {
+template <class T, class S, class I>
+void spmm_normal(const CompressedView<S, I>& a, BlockView<const T> x, BlockView<T> z, BlockView<T> y) {
   const Index parts = a.scatter_parts();
   Block<T> second(uninitialized, parts == 2 ? z.rows : 0, z.cols);
   parallel_for(parts, (2 * a.nonzeros() + a.outer + a.inner) * x.cols, [&](Index part) {

@@ -32,7 +32,8 @@ class ResidualVisitor final : public EntryVisitor {
  private:
   void sparse(BlockView<const double> outer, BlockView<const double> inner, Index first, const Compressed& piece) {
     add(outer, inner, first, piece.outer, [&](Index o, Index c, BlockView<double> tile) {
-      for (Index p = piece.indptr[o]; p < piece.indptr[o + 1]; ++p) tile(piece.indices[p], c) -= piece.data[p] * piece.scale;
+      for (Index p = piece.indptr[o], stop = piece.indptr[o + 1]; p < stop; ++p)
+        tile(piece.indices[p], c) -= piece.data[p] * piece.scale;
     });
   }
 

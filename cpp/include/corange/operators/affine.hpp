@@ -173,7 +173,7 @@ class AffineOperator final : public OperatorOf<AffineOperator> {
     Compressed scaled(const Compressed& piece, const Factor& factor) {
       values_.resize(static_cast<std::size_t>(piece.indptr[piece.outer]));
       for_rows(piece.outer, [&](Index o) {
-        for (Index p = piece.indptr[o]; p < piece.indptr[o + 1]; ++p)
+        for (Index p = piece.indptr[o], stop = piece.indptr[o + 1]; p < stop; ++p)
           values_[static_cast<std::size_t>(p)] = piece.data[p] * factor(o, piece.indices[p]);
       });
       Compressed copy = piece;

@@ -11,11 +11,11 @@
 
 namespace corange {
 
-template <class S, class P, class I>
-class SparseOperator final : public OperatorOf<SparseOperator<S, P, I>> {
+template <class S, class I>
+class SparseOperator final : public OperatorOf<SparseOperator<S, I>> {
  public:
   /// by_rows: the outer dimension of `a` is rows (CSR); else columns (CSC). Throws InvalidArgument unless the structure is sound.
-  SparseOperator(CompressedView<S, P, I> a, Index stored, bool by_rows) : SparseOperator(a, by_rows, std::make_shared<Plans>()) {
+  SparseOperator(CompressedView<S, I> a, Index stored, bool by_rows) : SparseOperator(a, by_rows, std::make_shared<Plans>()) {
     check_structure(stored);
   }
 
@@ -26,7 +26,7 @@ class SparseOperator final : public OperatorOf<SparseOperator<S, P, I>> {
   bool single_precision() const override { return std::is_same_v<S, float>; }
 
   std::unique_ptr<LinearOperator> view(bool transpose, double scale) const override {
-    CompressedView<S, P, I> a = a_;
+    CompressedView<S, I> a = a_;
     a.scale *= scale;
     return std::unique_ptr<LinearOperator>(new SparseOperator(a, transpose != by_rows_, plans_));
   }
@@ -49,8 +49,8 @@ class SparseOperator final : public OperatorOf<SparseOperator<S, P, I>> {
     for (Index begin = 0, end = 0; begin < a_.outer; begin = end) {
       const Index start = a_.indptr[begin];
       indptr.assign(1, 0);
-      for (end = begin; end < a_.outer && (end == begin || static_cast<Index>(a_.indptr[end + 1]) - start <= kEntries); ++end)
-        indptr.push_back(static_cast<Index>(a_.indptr[end + 1]) - start);
+      for (end = begin; end < a_.outer && (end == begin || a_.indptr[end + 1] - start <= kEntries); ++end)
+        indptr.push_back(a_.indptr[end + 1] - start);
       data.resize(static_cast<std::size_t>(indptr.back()));
       indices.resize(data.size());
       for (std::size_t p = 0; p < data.size(); ++p) {
@@ -100,7 +100,7 @@ class SparseOperator final : public OperatorOf<SparseOperator<S, P, I>> {
   /// The scatter plan, shared by all views of a matrix and made anew when the number of threads changes.
   class Plans {
    public:
-    std::shared_ptr<const ScatterPlan> get(const CompressedView<S, P, I>& a) {
+    std::shared_ptr<const ScatterPlan> get(const CompressedView<S, I>& a) {
       const std::lock_guard lock(mutex_);
       const Index parts = a.scatter_parts(),
                   ranges = std::clamp<Index>((max_threads() + parts - 1) / parts, 1, ScatterPlan::kMaxRanges);
@@ -117,7 +117,7 @@ class SparseOperator final : public OperatorOf<SparseOperator<S, P, I>> {
     std::shared_ptr<const ScatterPlan> plan_;
   };
 
-  SparseOperator(CompressedView<S, P, I> a, bool by_rows, std::shared_ptr<Plans> plans)
+  SparseOperator(CompressedView<S, I> a, bool by_rows, std::shared_ptr<Plans> plans)
       : a_(a), by_rows_(by_rows), plans_(std::move(plans)) {}
 
   void check_structure(Index stored) const {
@@ -154,14 +154,12 @@ class SparseOperator final : public OperatorOf<SparseOperator<S, P, I>> {
   bool distinct(Index begin, Index end) const {
     bool sorted = true;
     for (Index o = begin; o < end && sorted; ++o)
-      for (Index p = static_cast<Index>(a_.indptr[o]) + 1; p < static_cast<Index>(a_.indptr[o + 1]); ++p)
-        sorted &= a_.indices[p] > a_.indices[p - 1];
+      for (Index p = a_.indptr[o] + 1, stop = a_.indptr[o + 1]; p < stop; ++p) sorted &= a_.indices[p] > a_.indices[p - 1];
     if (sorted) return true;
-    if (a_.inner > 4 * (static_cast<Index>(a_.indptr[end]) - static_cast<Index>(a_.indptr[begin])))
-      return false;  // then sorting is cheaper
+    if (a_.inner > 4 * (a_.indptr[end] - a_.indptr[begin])) return false;  // then sorting is cheaper
     std::vector<Index> last(static_cast<std::size_t>(a_.inner), -1);
     for (Index o = begin; o < end; ++o)
-      for (Index p = a_.indptr[o]; p < static_cast<Index>(a_.indptr[o + 1]); ++p)
+      for (Index p = a_.indptr[o], stop = a_.indptr[o + 1]; p < stop; ++p)
         if (std::exchange(last[static_cast<std::size_t>(a_.indices[p])], o) == o) return false;
     return true;
   }
@@ -169,8 +167,7 @@ class SparseOperator final : public OperatorOf<SparseOperator<S, P, I>> {
   Scan scan_stored(Index begin, Index end) const {
     const Index start = a_.indptr[begin];
     return detail::scan_entries(
-        static_cast<Index>(a_.indptr[end]) - start, [&](Index p) { return a_.data[start + p]; },
-        [&](Index p) { return position(start + p); });
+        a_.indptr[end] - start, [&](Index p) { return a_.data[start + p]; }, [&](Index p) { return position(start + p); });
   }
 
   /// The same, with entries that are stored more than once counted as their sum.
@@ -178,7 +175,7 @@ class SparseOperator final : public OperatorOf<SparseOperator<S, P, I>> {
     std::vector<Scan> pieces;
     for (Index o = begin; o < end; ++o) {
       std::vector<std::pair<I, Index>> order;
-      for (Index p = a_.indptr[o]; p < static_cast<Index>(a_.indptr[o + 1]); ++p) order.emplace_back(a_.indices[p], p);
+      for (Index p = a_.indptr[o], stop = a_.indptr[o + 1]; p < stop; ++p) order.emplace_back(a_.indices[p], p);
       std::sort(order.begin(), order.end());
       std::vector<S> sums;
       std::vector<Index> places;
@@ -197,14 +194,12 @@ class SparseOperator final : public OperatorOf<SparseOperator<S, P, I>> {
   }
 
   std::pair<Index, Index> position(Index p) const {
-    const Index outer = std::upper_bound(a_.indptr, a_.indptr + a_.outer + 1, p,
-                                         [](Index value, P pointer) { return value < static_cast<Index>(pointer); }) -
-                        a_.indptr - 1;
+    const Index outer = a_.indptr.first_from(p + 1, a_.outer + 1) - 1;
     const Index inner = static_cast<Index>(a_.indices[p]);
     return by_rows_ ? std::pair(outer, inner) : std::pair(inner, outer);
   }
 
-  CompressedView<S, P, I> a_;
+  CompressedView<S, I> a_;
   bool by_rows_;
   std::shared_ptr<Plans> plans_;
 };

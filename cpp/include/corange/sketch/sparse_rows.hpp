@@ -18,9 +18,9 @@
 namespace corange {
 
 /// P is k x length and its rows are the outer slices. `signs` has `length` entries, or is null where nothing is mixed.
-template <class T, class P, class I>
+template <class T, class I>
 struct SparseRows {
-  CompressedView<T, P, I> p;
+  CompressedView<T, I> p;
   const T* signs = nullptr;
 };
 
@@ -57,8 +57,8 @@ void pack_samples(StridedView<T> x, BlockView<T> lines) {
 }
 
 /// out(j, i) = (row i of P) times the lines, for sample j.
-template <class T, class P, class I>
-void gather_lines(const CompressedView<T, P, I>& p, BlockView<const T> lines, BlockView<T> out) {
+template <class T, class I>
+void gather_lines(const CompressedView<T, I>& p, BlockView<const T> lines, BlockView<T> out) {
   constexpr Index kLine = static_cast<Index>(kAlignment / sizeof(T));
   constexpr int kVectors = static_cast<int>(kLine) / simd::kLanes<T>;
   constexpr Index kSquare = lanes::kCount<typename lanes::Of<T>::type>;
@@ -67,7 +67,7 @@ void gather_lines(const CompressedView<T, P, I>& p, BlockView<const T> lines, Bl
     const Index rows = std::min(kLine, p.outer - row);
     for (Index i = 0; i < rows; ++i) {
       simd::Vector<T> sum[kVectors] = {};
-      for (Index q = p.indptr[row + i]; q < static_cast<Index>(p.indptr[row + i + 1]); ++q) {
+      for (Index q = p.indptr[row + i], stop = p.indptr[row + i + 1]; q < stop; ++q) {
         const T* line = lines.row(static_cast<Index>(p.indices[q]));
         for (int v = 0; v < kVectors; ++v) sum[v] += p.data[q] * simd::load(line + v * simd::kLanes<T>);
       }
@@ -82,8 +82,8 @@ void gather_lines(const CompressedView<T, P, I>& p, BlockView<const T> lines, Bl
 }  // namespace detail
 
 /// out[i, :] = P H D x_i, where x_i is row i of `x` placed at features offset, offset + 1, ... and zero elsewhere.
-template <class T, class P, class I>
-void sparse_rows_apply(const SparseRows<T, P, I>& s, StridedView<T> x, Index offset, T* out, Index out_row, Index out_col) {
+template <class T, class I>
+void sparse_rows_apply(const SparseRows<T, I>& s, StridedView<T> x, Index offset, T* out, Index out_row, Index out_col) {
   const Index k = s.p.outer, length = s.p.inner;
   if (offset < 0 || offset + x.cols > length || (s.signs && (length & (length - 1)) != 0))
     throw InvalidArgument("columns " + std::to_string(offset) + " .. " + std::to_string(offset + x.cols) +

@@ -145,8 +145,8 @@ void sparse_sign_apply(const SparseSign& s, StridedView<S> a, BlockView<T> out, 
 }
 
 /// The same for CSR: outer slices of `a` are rows of A.
-template <class T, class S, class P, class I>
-void sparse_sign_apply_rows(const SparseSign& s, const CompressedView<S, P, I>& a, BlockView<T> out, Index offset = 0) {
+template <class T, class S, class I>
+void sparse_sign_apply_rows(const SparseSign& s, const CompressedView<S, I>& a, BlockView<T> out, Index offset = 0) {
   detail::check_sign_shapes(s, out.rows, out.cols, a.inner, offset);
   const T scale = static_cast<T>(s.scale());
   const S entry_scale = static_cast<S>(a.scale);
@@ -175,8 +175,8 @@ void sparse_sign_apply_rows(const SparseSign& s, const CompressedView<S, P, I>& 
 }
 
 /// The same for CSC: outer slices of `a` are columns of A. All columns of S are held at once.
-template <class T, class S, class P, class I>
-void sparse_sign_apply_columns(const SparseSign& s, const CompressedView<S, P, I>& a, BlockView<T> out, Index offset = 0) {
+template <class T, class S, class I>
+void sparse_sign_apply_columns(const SparseSign& s, const CompressedView<S, I>& a, BlockView<T> out, Index offset = 0) {
   detail::check_sign_shapes(s, out.rows, out.cols, a.outer, offset);
   const T scale = static_cast<T>(s.scale());
   const S entry_scale = static_cast<S>(a.scale);
@@ -185,7 +185,7 @@ void sparse_sign_apply_columns(const SparseSign& s, const CompressedView<S, P, I
   const Tiling groups{a.outer, static_cast<Index>(kAlignment / sizeof(T))};  // columns of out that share lines
   parallel_for(groups.count(), [&](Index g) {
     for (Index c = groups.begin(g); c < groups.begin(g) + groups.size(g); ++c)
-      for (Index p = a.indptr[c]; p < static_cast<Index>(a.indptr[c + 1]); ++p) {
+      for (Index p = a.indptr[c], stop = a.indptr[c + 1]; p < stop; ++p) {
         const T x = static_cast<T>(a.data[p] * entry_scale) * scale;
         const SparseSignColumns::Code* codes = columns[static_cast<Index>(a.indices[p])];
         for (Index t = 0; t < s.nnz; ++t) out(SparseSignColumns::row(codes[t]), c) += SparseSignColumns::sign<T>(codes[t]) * x;

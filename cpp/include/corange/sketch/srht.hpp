@@ -90,10 +90,9 @@ class Srht {
       indices[i] = places_[i] % block_;
       indptr[i + 1] = static_cast<Index>(i) + 1;
     }
-    const CompressedView<double, Index, Index> rows{size(), block_, indptr.data(), indices.data(), values.data()};
+    const CompressedView<double, Index> rows{size(), block_, indptr.data(), indices.data(), values.data()};
     const StridedView<double> samples{a.data, a.cols, a.rows, a.col_stride, a.row_stride};
-    sparse_rows_apply(SparseRows<double, Index, Index>{rows, signs_.data() + t * block_}, samples, offset, part.data, Index{1},
-                      part.ld);
+    sparse_rows_apply(SparseRows<double, Index>{rows, signs_.data() + t * block_}, samples, offset, part.data, Index{1}, part.ld);
   }
 
   Index rows_, length_, block_;
@@ -113,7 +112,7 @@ class SrhtVisitor final : public EntryVisitor {
       const Index end = std::min(piece.outer, begin + s_.block() - (row + begin) % s_.block());
       Block<double> rows(end - begin, piece.inner);
       for (Index i = begin; i < end; ++i)
-        for (Index p = piece.indptr[i]; p < piece.indptr[i + 1]; ++p)
+        for (Index p = piece.indptr[i], stop = piece.indptr[i + 1]; p < stop; ++p)
           rows(i - begin, piece.indices[p]) += piece.data[p] * piece.scale;
       dense(row + begin, 0, {rows.data(), rows.rows(), rows.cols(), rows.ld(), 1});
       begin = end;
@@ -125,7 +124,7 @@ class SrhtVisitor final : public EntryVisitor {
       const Index count = std::min(kWidth, piece.outer - begin);
       Block<double> part(piece.inner, count);
       for (Index j = 0; j < count; ++j)
-        for (Index p = piece.indptr[begin + j]; p < piece.indptr[begin + j + 1]; ++p)
+        for (Index p = piece.indptr[begin + j], stop = piece.indptr[begin + j + 1]; p < stop; ++p)
           part(piece.indices[p], j) += piece.data[p] * piece.scale;
       dense(0, col + begin, {part.data(), part.rows(), part.cols(), part.ld(), 1});
     }
