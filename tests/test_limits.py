@@ -205,13 +205,16 @@ def test_peak_memory_is_a_hundred_vectors_and_some_buffers(entry, kind, weights)
     assert peak <= BUFFERS + 8 * 100 * (rows + columns) + 3 * returned
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_peak_memory_of_a_sparse_svd_is_the_basis_and_a_few_factors_as_reported():
-    code = """
-        import numpy as np, scipy.sparse, corange as cr
+STATUS = """
         def status(key):
             with open("/proc/self/status") as lines:
                 return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_peak_memory_of_a_sparse_svd_is_the_basis_and_a_few_factors_as_reported():
+    code = f"""{STATUS}        import numpy as np, scipy.sparse, corange as cr
         A = scipy.sparse.random_array((60000, 20000), density=1e-3, rng=0, format="csr")
         cr.svd(A[:100], 2)
         before = status("VmRSS")
@@ -229,11 +232,7 @@ def test_peak_memory_of_a_sparse_svd_is_the_basis_and_a_few_factors_as_reported(
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_of_the_direct_method_is_reported_with_that_of_its_small_svd():
-    code = """
-        import numpy as np, corange as cr
-        def status(key):
-            with open("/proc/self/status") as lines:
-                return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
+    code = f"""{STATUS}        import numpy as np, corange as cr
         A = np.random.default_rng(0).standard_normal((1500, 1000))
         cr.svd(A[:50, :40], 40)
         before = status("VmRSS")
