@@ -1,7 +1,8 @@
 // Parallel loops whose results cannot depend on the number of threads, and which can be interrupted.
 //
 // A loop is a fixed number of tasks, chosen from the problem's size alone; threads take tasks in any order; what tasks compute
-// is combined in task order. Between tasks the calling thread polls the interrupt hook. A loop inside a loop runs serially.
+// is combined in task order. Between tasks the calling thread polls the interrupt hook; check_interrupt() inside long tasks does
+// so too and, in the threads that help, tells that the loop was stopped. A loop inside a loop runs serially.
 // After fork() the child runs serially for good: libgomp's threads do not survive a fork and the next parallel region would wait
 // for them forever (GCC bug 60035).
 #pragma once
