@@ -171,6 +171,11 @@ CASES: tuple[Case, ...] = (
     Case("dense-fbpca", "dense 20000 x 2000, k=50, as accurate as fbpca", dense_fbpca),
     Case("dense-pca", "principal components of the dense matrix, k=50", dense_pca),
     Case("products", "sparse products, 200000 x 50000, 50 nonzeros a row, against SciPy", products.run),
+    Case(
+        "dense-products",
+        "dense products, three shapes by rows and by columns, against NumPy",
+        products.run_dense,
+    ),
     Case("disk", "memory-mapped float32 file of 4 GB, k=20, tol=1e-2", disk.run),
     Case("memory", "peak extra memory of sparse factorizations", footprint.run),
     Case("import", "import corange, beyond numpy and scipy.sparse", startup.run),

@@ -71,6 +71,31 @@ TEST("dense: few rows, shared by columns") {
     }
 }
 
+TEST("dense: several strips of columns, copied or not, in all layouts") {
+  std::vector<float> memory;
+  const Shifts shifts(121, 2100);
+  for (const auto& [m, n] : std::vector<std::pair<Index, Index>>{{25, 2100}, {121, 490}})
+    for (const int kind : {0, 1})
+      for (const int which : {0, 15}) {
+        const auto view = layout(memory, m, n, kind);
+        const DenseOperator<float> op(view, shifts.affine(which));
+        check_operator(op, shifts.apply(which, exact(view), false), shifts.apply(which, exact(view), true), 12);
+      }
+}
+
+TEST("dense: scan by columns is that of rows") {
+  std::vector<double> memory(300 * 40, 1.5);
+  memory[5 * 300 + 299] = memory[39 * 300 + 2] = std::numeric_limits<double>::infinity();
+  const Scan s = DenseOperator<double>({memory.data(), 300, 40, 1, 300}).scan();
+  CHECK(s.bad == 2 && s.bad_row == 2 && s.bad_col == 39);
+  const std::vector<double> means(40, 1.5);
+  memory[5 * 300 + 299] = memory[39 * 300 + 2] = 2.5;
+  Affine centered;
+  centered.col_shift = means.data();
+  const Scan t = DenseOperator<double>({memory.data(), 300, 40, 1, 300}, centered).scan();
+  CHECK(t.bad == 0 && t.max_abs == 1 && std::ldexp(t.sum_squares, 2 * t.exponent) == 2);
+}
+
 TEST("dense: shifted and scaled in every combination") {
   with_threads(1, [] {
     const Shifts shifts(53, 20);

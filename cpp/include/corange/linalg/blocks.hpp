@@ -1,6 +1,6 @@
 // Products of tall blocks: the vocabulary in which the algorithms are written. All run over fixed row tiles on all threads.
 //
-//   adjoint_product(V, Z)       C = V' Z        accumulated in double over pieces of 512 rows, combined in tile order
+//   adjoint_product(V, Z)       C = V' Z        accumulated in double over pieces of 256 rows, combined in tile order
 //   gram(Z)                     G = Z' Z
 //   subtract_product(V, C, Z)   Z -= V C
 //   product(V, C, Y)            Y = V C         (Y may be the leading columns of V: rows are finished one tile at a time)
@@ -17,27 +17,14 @@
 namespace corange {
 
 namespace detail {
-inline constexpr Index kSumRows = 512;     // rows summed in T before the sum moves to double
-inline constexpr Index kPieceRows = 64;    // rows of V that stay in L1 while all their columns are used
+inline constexpr Index kSumRows = 256;     // rows summed in T before the sum moves to double
 inline constexpr Index kPartialEntries = 1 << 23;  // of partial sums, at least four of which are kept however large they are
 inline constexpr Index kPieceEntries = 1 << 18;    // of C in one task: small enough for tasks to be many and to answer Ctrl-C
-
-/// Asks for the rows of the next piece while this one is being used: their stride defeats the hardware's own prefetching.
-template <class T>
-void prefetch_rows(BlockView<const T> x) {
-  constexpr Index kLine = static_cast<Index>(kAlignment / sizeof(T));
-  for (Index i = 0; i < x.rows; ++i)
-    for (Index j = 0; j < x.cols; j += kLine) __builtin_prefetch(x.row(i) + j);
-}
 
 /// sum = or += V' Z over at most kSumRows rows; `piece` is scratch.
 template <class T>
 void add_adjoint_product(BlockView<const T> v, BlockView<const T> z, BlockView<T> piece, BlockView<double> sum, bool first) {
-  for (Index row = 0; row < v.rows; row += kPieceRows) {
-    const Index rows = std::min(kPieceRows, v.rows - row), after = std::min(kPieceRows, v.rows - row - rows);
-    if (after > 0) prefetch_rows(v.middle_rows(row + rows, after));
-    panel_product<T>(transposed(v.middle_rows(row, rows)), z.middle_rows(row, rows), piece, row == 0 ? Store::set : Store::add);
-  }
+  panel_product<T>(transposed(v), z, piece, Store::set);
   for (Index i = 0; i < piece.rows; ++i)
     for (Index j = 0; j < piece.cols; ++j) sum(i, j) = static_cast<double>(piece(i, j)) + (first ? 0.0 : sum(i, j));
 }
