@@ -160,7 +160,11 @@ WEIGH = """
         arrays = entry.run(A, 0)
         return status("VmHWM") - before, sum(x.nbytes for x in arrays)
 
-    kinds = {{"dense": cached(lambda entry: dense(entry, *SHAPE, np.float32)), "sparse": cached(sparse)}}
+    kinds = {{
+        "dense": cached(lambda entry: dense(entry, *SHAPE, np.float32)),
+        "column-major": cached(lambda entry: np.asfortranarray(dense(entry, *SHAPE, np.float32))),
+        "sparse": cached(sparse),
+    }}
     weights = {{}}
     for entry in WEIGHED:
         entry.run(dense(entry, 60, 40, np.float32), 0)  # libraries and their buffers are in memory then
@@ -196,12 +200,12 @@ def weights():
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize("kind", ["dense", "sparse"])
+@pytest.mark.parametrize("kind", ["dense", "column-major", "sparse"])
 @pytest.mark.parametrize("entry", WEIGHED, ids=str)
 def test_peak_memory_is_a_hundred_vectors_and_some_buffers(entry, kind, weights):
     """Neither a copy of the dense matrix (48 MB) nor the sparse one made dense (80 MB)."""
     peak, returned = weights[f"{entry} {kind}"]
-    rows, columns = SHAPE if kind == "dense" else SPARSE_SHAPE
+    rows, columns = SPARSE_SHAPE if kind == "sparse" else SHAPE
     assert peak <= BUFFERS + 8 * 100 * (rows + columns) + 3 * returned
 
 

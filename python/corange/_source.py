@@ -153,7 +153,9 @@ class Source:
             return taken
         if self.matrix.kind == "dense":
             if axis == 0 or self._A.dtype != self.dtype:
-                return np.ascontiguousarray(self._A.take(indices, axis), dtype=self.dtype)
+                # not ndarray.take, which copies all of an array that is not stored by rows
+                taken = self._A[:, indices] if axis == 1 else self._A[indices]
+                return np.ascontiguousarray(taken, dtype=self.dtype)
             columns = np.empty((self.shape[0], indices.size), self.dtype)
             _core.take_columns(self._A, indices, columns)
             return columns
