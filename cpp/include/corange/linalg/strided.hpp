@@ -36,13 +36,54 @@ void for_each_entry(Index rows, Index cols, bool by_rows, const Each& each) {
   }
 }
 
-template <class T>
-void copy_in(StridedView<T> src, BlockView<T> dst) {
+/// dst = what load(row, rows, column, V*) reads down columns, where that is how memory lies: in squares, which are turned in L1.
+template <class V, class T, class Load>
+void copy_turned(BlockView<T> dst, const Load& load) {
+  constexpr Index kSide = 16;
+  const auto copy = [&](Index row, Index rows, Index col, Index cols) __attribute__((always_inline)) {
+    V square[kSide][kSide];
+    for (Index j = 0; j < cols; ++j) load(row, rows, col + j, square[j]);
+    for (Index i = 0; i < rows; ++i)
+      for (Index j = 0; j < cols; ++j) dst(row + i, col + j) = static_cast<T>(square[j][i]);
+  };
+  for (Index j = 0; j < dst.cols; j += kSide)
+    for (Index i = 0; i < dst.rows; i += kSide)
+      if (i + kSide <= dst.rows && j + kSide <= dst.cols)
+        copy(i, kSide, j, kSide);
+      else
+        copy(i, std::min(kSide, dst.rows - i), j, std::min(kSide, dst.cols - j));
+}
+
+/// out[i] = convert(piece of column j, from row on); lines further down are asked for.
+template <class S, class V, class Convert>
+void load_column(StridedView<S> a, Index row, Index rows, Index j, V* out, const Convert& convert) {
+  constexpr Index kAhead = 32, kLine = 64 / sizeof(S);
+  const S* column = &a(row, j);
+  for (Index i = 0; i < rows; i += kLine) __builtin_prefetch(column + (kAhead + i) * a.row_stride);
+  if (a.row_stride == 1)
+    for (Index i = 0; i < rows; ++i) out[i] = convert(column[i]);
+  else
+    for (Index i = 0; i < rows; ++i) out[i] = convert(column[i * a.row_stride]);
+}
+
+/// dst = convert(src), entry by entry.
+template <class S, class T, class Convert>
+void copy_converted(StridedView<S> src, BlockView<T> dst, const Convert& convert) {
   if (src.col_stride == 1) {
-    for (Index i = 0; i < src.rows; ++i) std::copy_n(src.data + i * src.row_stride, src.cols, dst.row(i));
+    for (Index i = 0; i < src.rows; ++i) {
+      const S* row = &src(i, 0);
+      T* out = dst.row(i);
+      for (Index j = 0; j < src.cols; ++j) out[j] = static_cast<T>(convert(row[j]));
+    }
     return;
   }
-  for_each_entry(src.rows, src.cols, src.row_stride != 1, [&](Index i, Index j) { dst(i, j) = src(i, j); });
+  copy_turned<T>(BlockView<T>{dst.data, src.rows, src.cols, dst.ld},
+                 [&](Index row, Index rows, Index j, T* out) { load_column(src, row, rows, j, out, convert); });
+}
+
+template <class T>
+void copy_in(StridedView<T> src, BlockView<T> dst) {
+  copy_converted(src, dst, [](T x) { return x; });
 }
 
 template <class T>

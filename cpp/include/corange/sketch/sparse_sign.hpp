@@ -16,6 +16,7 @@
 #pragma once
 
 #include "corange/linalg/spmm.hpp"
+#include "corange/linalg/strided.hpp"
 #include "corange/sketch/sparse_sign_gather.hpp"
 
 namespace corange {
@@ -54,13 +55,7 @@ void add_signed_rows(const SparseSignColumns& columns, Index j0, const SparseSig
 /// buffer = a, converted, times scale.
 template <class T, class S>
 void pack_rows(StridedView<S> a, BlockView<T> buffer, T scale = 1) {
-  if (a.col_stride == 1) {
-    for (Index i = 0; i < a.rows; ++i)
-      for (Index j = 0; j < a.cols; ++j) buffer(i, j) = static_cast<T>(a.data[i * a.row_stride + j]) * scale;
-  } else {
-    for (Index j = 0; j < a.cols; ++j)
-      for (Index i = 0; i < a.rows; ++i) buffer(i, j) = static_cast<T>(a(i, j)) * scale;
-  }
+  copy_converted(a, buffer, [scale](S x) { return static_cast<T>(x) * scale; });
 }
 
 /// One task of the dense product where rows are gathered; `a` has the columns of the task.
