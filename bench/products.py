@@ -14,7 +14,7 @@ from bench.session import Session
 
 _OURS, _SCIPY, _STORED, _NUMPY = "corange", "scipy", "scipy, Aᵀ stored by rows", "numpy"
 _WIDTHS = (16, 60)
-_DENSE_WIDTHS = (16, 64, 256)
+_DENSE_WIDTHS = (16, 128)
 # these are short, and five runs of them tell little
 _MORE_REPEATS = 11
 _LIMIT = 1 / 3
