@@ -15,17 +15,19 @@ namespace corange {
 template <class S>
 class DenseOperator final : public OperatorOf<DenseOperator<S>> {
  public:
-  explicit DenseOperator(StridedView<S> a, Affine affine = {}, double scale = 1) : a_(a), whole_{a, affine, scale} {}
+  explicit DenseOperator(StridedView<S> a, Affine affine = {}, double scale = 1) : whole_{a, affine, scale} {}
 
-  Index rows() const override { return a_.rows; }
-  Index cols() const override { return a_.cols; }
+  Index rows() const override { return whole_.a.rows; }
+  Index cols() const override { return whole_.a.cols; }
   Storage storage() const override { return Storage::dense; }
-  double entries() const override { return static_cast<double>(a_.rows) * static_cast<double>(a_.cols); }
+  double entries() const override { return static_cast<double>(whole_.a.rows) * static_cast<double>(whole_.a.cols); }
   bool single_precision() const override { return std::is_same_v<S, float>; }
   bool fused_normal() const override { return true; }
 
   std::unique_ptr<LinearOperator> view(bool transpose, double scale) const override {
-    const StridedView<S> a = transpose ? StridedView<S>{a_.data, a_.cols, a_.rows, a_.col_stride, a_.row_stride} : a_;
+    const StridedView<S> a =
+        transpose ? StridedView<S>{whole_.a.data, whole_.a.cols, whole_.a.rows, whole_.a.col_stride, whole_.a.row_stride}
+                  : whole_.a;
     return std::make_unique<DenseOperator>(a, transpose ? whole_.affine.transposed() : whole_.affine, whole_.scale * scale);
   }
 
@@ -51,46 +53,50 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
 
   bool visit(EntryVisitor& visitor) const override {
     if constexpr (std::is_same_v<S, double>)
-      if (whole_.plain()) return visitor.dense(0, 0, a_), true;
+      if (whole_.plain()) return visitor.dense(0, 0, whole_.a), true;
     constexpr Index kEntries = 1 << 21;
-    const Tiling tiles{a_.rows, std::max<Index>(kEntries / std::max<Index>(a_.cols, 1), 1)};
-    Block<double> buffer(uninitialized, std::min(tiles.tile, a_.rows), a_.cols);
+    const Tiling tiles{whole_.a.rows, std::max<Index>(kEntries / std::max<Index>(whole_.a.cols, 1), 1)};
+    Block<double> buffer(uninitialized, std::min(tiles.tile, whole_.a.rows), whole_.a.cols);
     for (Index t = 0; t < tiles.count(); ++t) {
       const Tiling parts = tiling(tiles.size(t), 64, 16);
       parallel_for(parts.count(), [&](Index p) {
         const Index start = tiles.begin(t) + parts.begin(p);
-        whole_.part(start, parts.size(p), 0, a_.cols).copy_to(rows_of(buffer.view(), parts, p));
+        whole_.part(start, parts.size(p), 0, whole_.a.cols).copy_to(rows_of(buffer.view(), parts, p));
       });
-      visitor.dense(tiles.begin(t), 0, {buffer.data(), tiles.size(t), a_.cols, buffer.ld(), 1});
+      visitor.dense(tiles.begin(t), 0, {buffer.data(), tiles.size(t), whole_.a.cols, buffer.ld(), 1});
     }
     return true;
   }
 
   template <class T>
   void product(BlockView<const T> x, BlockView<T> y) const {
-    if (a_.cols == 0) return set_zero(y);
-    const Index shared = std::max<Index>((a_.rows + 95) / 96 * 12, 24);  // eight tiles at least, if rows are few
-    const Tiling strips{a_.cols, strip<T>()}, tiles{a_.rows, std::min(tile_rows<T>(std::min(a_.cols, strip<T>())), shared)};
-    parallel_for(tiles.count(), a_.rows * a_.cols * x.cols, [&](Index t) {
+    if (whole_.a.cols == 0) return set_zero(y);
+    const Index shared = std::max<Index>((whole_.a.rows + 95) / 96 * 12, 24);  // eight tiles at least, if rows are few
+    const Tiling strips{whole_.a.cols, strip<T>()},
+        tiles{whole_.a.rows, std::min(tile_rows<T>(std::min(whole_.a.cols, strip<T>())), shared)};
+    parallel_for(tiles.count(), whole_.a.rows * whole_.a.cols * x.cols, [&](Index t) {
       Block<T> buffer;
       const BlockView<T> yt = rows_of(y, tiles, t);
-      for (Index s = 0; s < strips.count(); ++s)
+      for (Index s = 0; s < strips.count(); ++s) {
+        check_interrupt();
         panel_product<T>(tile<T>(tiles.begin(t), tiles.size(t), strips.begin(s), strips.size(s), buffer), rows_of(x, strips, s),
                          yt, s == 0 ? Store::set : Store::add);
+      }
     });
   }
 
   /// Tasks are groups of rows times strips of columns; few rows are one group.
   template <class T>
   void adjoint(BlockView<const T> x, BlockView<T> z) const {
-    if (a_.rows == 0) return set_zero(z);
-    const Tiling groups = row_groups(), strips{a_.cols, few_rows() ? std::clamp<Index>(a_.cols / 8, 96, strip<T>()) : strip<T>()};
+    if (whole_.a.rows == 0) return set_zero(z);
+    const Tiling groups = row_groups(),
+                 strips{whole_.a.cols, few_rows() ? std::clamp<Index>(whole_.a.cols / 8, 96, strip<T>()) : strip<T>()};
     std::vector<Block<T>> sums(static_cast<std::size_t>(groups.count() > 1 ? groups.count() : 0));
     for (Block<T>& sum : sums) sum = Block<T>(uninitialized, z.rows, z.cols);
-    parallel_for(groups.count() * strips.count(), a_.rows * a_.cols * x.cols, [&](Index task) {
+    parallel_for(groups.count() * strips.count(), whole_.a.rows * whole_.a.cols * x.cols, [&](Index task) {
       const Index g = task / strips.count(), s = task % strips.count();
       const BlockView<T> sum = rows_of(sums.empty() ? z : sums[static_cast<std::size_t>(g)].view(), strips, s);
-      const Tiling tiles{groups.size(g), tile_rows<T>(std::min(a_.cols, strips.tile))};
+      const Tiling tiles{groups.size(g), tile_rows<T>(std::min(whole_.a.cols, strips.tile))};
       Block<T> buffer;
       for (Index t = 0; t < tiles.count(); ++t) {
         check_interrupt();
@@ -129,12 +135,12 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
   }
 
   /// Whether the rows make no more than one group for one thread.
-  bool few_rows() const { return a_.rows < 2 * kGroupRows; }
+  bool few_rows() const { return whole_.a.rows < 2 * kGroupRows; }
 
   /// Rows whose products with A' are summed apart. Fours, as three would not suit two threads.
   Tiling row_groups() const {
-    const Index most = few_rows() ? 1 : std::min<Index>((a_.rows / kGroupRows + 3) / 4 * 4, 32);
-    return tiling(a_.rows, most, 1);
+    const Index most = few_rows() ? 1 : std::min<Index>((whole_.a.rows / kGroupRows + 3) / 4 * 4, 32);
+    return tiling(whole_.a.rows, most, 1);
   }
 
   template <class T>
@@ -143,13 +149,15 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
   }
 
   /// Whether entries of a column are nearer to each other in memory; one row or column is one, whatever its strides.
-  bool by_columns() const { return a_.cols == 1 || (a_.rows > 1 && std::abs(a_.row_stride) < std::abs(a_.col_stride)); }
+  bool by_columns() const {
+    return whole_.a.cols == 1 || (whole_.a.rows > 1 && std::abs(whole_.a.row_stride) < std::abs(whole_.a.col_stride));
+  }
 
   template <bool Columns>
   Scan scan_lines() const {
-    const Tiling tiles = tiling(Columns ? a_.cols : a_.rows, 256, 8);
+    const Tiling tiles = tiling(Columns ? whole_.a.cols : whole_.a.rows, 256, 8);
     std::vector<Scan> pieces(static_cast<std::size_t>(tiles.count()));
-    parallel_for(tiles.count(), a_.rows * a_.cols, [&](Index t) {
+    parallel_for(tiles.count(), whole_.a.rows * whole_.a.cols, [&](Index t) {
       Scan piece;
       piece.exponent = detail::kNoExponent;
       for (Index k = tiles.begin(t); k < tiles.begin(t) + tiles.size(t); ++k) join(piece, scan_line<Columns>(k));
@@ -166,8 +174,8 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
   template <bool Column>
   Scan scan_line(Index k) const {
     const auto where = [k](Index p) { return Column ? std::pair(p, k) : std::pair(k, p); };
-    const Index count = Column ? a_.rows : a_.cols, stride = Column ? a_.row_stride : a_.col_stride;
-    const S* line = a_.data + k * (Column ? a_.col_stride : a_.row_stride);
+    const Index count = Column ? whole_.a.rows : whole_.a.cols, stride = Column ? whole_.a.row_stride : whole_.a.col_stride;
+    const S* line = whole_.a.data + k * (Column ? whole_.a.col_stride : whole_.a.row_stride);
     if (whole_.affine.identity()) return detail::scan_entries(count, [&](Index p) { return line[p * stride]; }, where);
     return detail::scan_entries(
         count,
@@ -209,13 +217,13 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
   void sum_over_tiles(BlockView<T> z, const Step& step) const {
     const Tiling groups = row_groups();
     std::vector<Block<T>> sums(static_cast<std::size_t>(groups.count()));
-    parallel_for(groups.count(), a_.rows * a_.cols * z.cols, [&](Index g) {
+    parallel_for(groups.count(), whole_.a.rows * whole_.a.cols * z.cols, [&](Index g) {
       Block<T> sum(z.rows, z.cols), buffer;
-      const Tiling tiles{groups.size(g), tile_rows<T>(a_.cols)};
+      const Tiling tiles{groups.size(g), tile_rows<T>(whole_.a.cols)};
       for (Index t = 0; t < tiles.count(); ++t) {
         check_interrupt();
         const Index row = groups.begin(g) + tiles.begin(t);
-        step(tile<T>(row, tiles.size(t), 0, a_.cols, buffer), row, sum.view());
+        step(tile<T>(row, tiles.size(t), 0, whole_.a.cols, buffer), row, sum.view());
       }
       sums[static_cast<std::size_t>(g)] = std::move(sum);
     });
@@ -235,7 +243,6 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
     });
   }
 
-  StridedView<S> a_;
   DensePiece<S> whole_;
 };
 
