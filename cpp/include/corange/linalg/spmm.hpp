@@ -39,9 +39,39 @@ void convert_run(const S* data, Index count, S scale, T* values) {
 template <int NV>
 inline constexpr int kSums = NV >= 4 ? 1 : 4 / NV;
 
-/// sum = row o of A X, for the NV vectors of columns that x points to.
+/// Rows met at random, of a block that does not fit in L2, are asked for this many entries before they are used: from L3 into L2
+/// far ahead, into L1 nearer. Their addresses follow no pattern, and a core waits for few lines at once. Where the block fits, or
+/// nearly, asking costs more than it saves; and for gather where rows are short: many of them are under way at once anyhow.
+struct Ahead {
+  Index near, far;
+};
+inline constexpr Ahead kGatherAhead{6, 24}, kScatterAhead{12, 48};
+inline constexpr Index kNearBytes = 5 << 19;
+template <class T, int NV>
+inline constexpr bool kLongRows = NV * simd::kLanes<T> * sizeof(T) >= 256;
+
+template <class T>
+bool prefetching(Index rows, Index ld) {
+  return rows * ld * static_cast<Index>(sizeof(T)) > kNearBytes;
+}
+
+/// Always inlined, here and below: GCC takes a function that does nothing but prefetch for one without effect, and drops its calls.
+template <class T, int NV, int locality>
+[[gnu::always_inline]] inline void prefetch_row(const T* row) {
+  constexpr Index kLine = static_cast<Index>(kAlignment / sizeof(T));
+  for (Index j = 0; j < NV * simd::kLanes<T>; j += kLine) __builtin_prefetch(row + j, 0, locality);
+}
+
+/// The rows of y that entries p + far and p + near of `indices` meet, as far as `known` entries go.
+template <class T, int NV, class I>
+[[gnu::always_inline]] inline void prefetch_rows(const I* indices, Index p, Index known, Ahead ahead, const T* y, Index ldy) {
+  if (p + ahead.far < known) prefetch_row<T, NV, 2>(y + static_cast<Index>(indices[p + ahead.far]) * ldy);
+  if (p + ahead.near < known) prefetch_row<T, NV, 3>(y + static_cast<Index>(indices[p + ahead.near]) * ldy);
+}
+
+/// sum = row o of A X, for the NV vectors of columns that x points to; entries before `last` may be looked at, for rows that come next.
 template <class T, int NV, class S, class I>
-void gather_row(const CompressedView<S, I>& a, Index o, const T* x, Index ldx, simd::Vector<T> (&sum)[NV]) {
+void gather_row(const CompressedView<S, I>& a, Index o, const T* x, Index ldx, Index last, simd::Vector<T> (&sum)[NV]) {
   constexpr int kLanes = simd::kLanes<T>, kParts = kSums<NV>;
   T values[kRun];
   simd::Vector<T> acc[kParts][NV] = {};
@@ -56,7 +86,10 @@ void gather_row(const CompressedView<S, I>& a, Index o, const T* x, Index ldx, s
     convert_run(a.data + start, count, static_cast<S>(a.scale), values);
     Index p = 0;
     for (; p + kParts <= count; p += kParts)
-      for (int part = 0; part < kParts; ++part) add(part, values[p + part], static_cast<Index>(indices[p + part]));
+      for (int part = 0; part < kParts; ++part) {
+        if constexpr (kLongRows<T, NV>) prefetch_rows<T, NV>(indices, p + part, last - start, kGatherAhead, x, ldx);
+        add(part, values[p + part], static_cast<Index>(indices[p + part]));
+      }
     for (; p < count; ++p) add(0, values[p], static_cast<Index>(indices[p]));
   }
   for (int part = 1; part < kParts; ++part)
@@ -67,33 +100,15 @@ void gather_row(const CompressedView<S, I>& a, Index o, const T* x, Index ldx, s
 /// Rows o of slices to rows o - outers.begin of y.
 template <class T, int NV, class S, class I>
 void gather_rows(const CompressedView<S, I>& a, Outers outers, const T* x, Index ldx, T* y, Index ldy) {
+  const Index last = prefetching<T>(a.inner, ldx) ? a.indptr[outers.end] : 0;
   simd::Vector<T> sum[NV];
   for (Index o = outers.begin; o < outers.end; ++o) {
-    gather_row<T, NV>(a, o, x, ldx, sum);
+    gather_row<T, NV>(a, o, x, ldx, last, sum);
     for (int v = 0; v < NV; ++v) simd::store(y + (o - outers.begin) * ldy + v * simd::kLanes<T>, sum[v]);
   }
 }
 
-/// into_l1, else into L2.
-template <class T, int NV, bool into_l1>
-void prefetch_row(const T* row) {
-  constexpr Index kLine = static_cast<Index>(kAlignment / sizeof(T));
-  for (Index j = 0; j < NV * simd::kLanes<T>; j += kLine) __builtin_prefetch(row + j, 1, into_l1 ? 3 : 2);
-}
-
-/// Rows of a Y that does not fit in L2 are asked for this many entries before they are updated, from L2 and from L3: their addresses
-/// follow no pattern, and L1 has too few misses under way at once to hide the time that L3 takes. Where Y fits, or nearly, asking
-/// costs more than it saves.
-inline constexpr Index kAhead = 12, kFarAhead = 48;
-inline constexpr Index kNearBytes = 5 << 19;
-
-template <class T>
-bool prefetching(Index rows, Index ld) {
-  return rows * ld * static_cast<Index>(sizeof(T)) > kNearBytes;
-}
-
 /// A matrix larger than L3 is read past it, this many entries ahead: each entry is used once, and would drive out rows of Y.
-/// Always inlined, for GCC takes a function that does nothing but prefetch for one without effect, and drops its calls.
 inline constexpr Index kStreamAhead = 128;
 inline constexpr Index kStreamBytes = 32 << 20;
 
@@ -119,8 +134,7 @@ void scatter_entries(const S* data, const I* indices, Index count, Index known, 
     const Index run = std::min(kRun, count - start);
     convert_run(data + start, run, scale, values);
     for (Index p = 0; p < run; ++p) {
-      if (start + p + kFarAhead < known) prefetch_row<T, NV, false>(y + static_cast<Index>(indices[start + p + kFarAhead]) * ldy);
-      if (start + p + kAhead < known) prefetch_row<T, NV, true>(y + static_cast<Index>(indices[start + p + kAhead]) * ldy);
+      prefetch_rows<T, NV>(indices, start + p, known, kScatterAhead, y, ldy);
       T* row = y + static_cast<Index>(indices[start + p]) * ldy;
       for (int v = 0; v < NV; ++v) simd::store<T>(row + v * kLanes, simd::load(row + v * kLanes) + values[p] * x[v]);
     }
@@ -172,7 +186,7 @@ void normal_rows(const CompressedView<S, I>& a, Outers outers, const T* x, Index
     const Index start = a.indptr[o], length = a.indptr[o + 1] - start;
     if (once) prefetch_entries(a, start + kStreamAhead, length);
     simd::Vector<T> sum[NV];
-    gather_row<T, NV>(a, o, x, ldx, sum);
+    gather_row<T, NV>(a, o, x, ldx, 0, sum);
     for (int v = 0; v < NV; ++v) simd::store(y + o * ldy + v * kLanes, sum[v]);
     scatter_entries<T, NV>(a.data + start, a.indices + start, length, last - start, static_cast<S>(a.scale), sum, z, ldz);
   }
@@ -198,7 +212,7 @@ void add_blocks(BlockView<const T> x1, BlockView<const T> x2, BlockView<T> y) {
 template <class T, class F>
 void for_vector_groups(Index width, F&& f) {
   constexpr Index kLanes = simd::kLanes<T>;
-  constexpr Index kMost = simd::kRegisters == 32 ? 8 : 4;
+  constexpr Index kMost = 8;
   for (Index j = 0; j < width;) {
     const Index left = (width - j) / kLanes;
     if (left >= kMost)
