@@ -96,11 +96,78 @@ TEST("small: symmetric eigenvalues, ascending") {
     }
 }
 
+/// Tridiagonal matrices that divide and conquer finds hard: many equal values, none, and nearly equal ones.
+std::vector<SmallMatrix> tridiagonals(Index n) {
+  const SmallMatrix random = random_small(n, 2, 9);
+  std::vector<SmallMatrix> all(9, SmallMatrix::Zero(n, n));
+  for (Index i = 0; i < n; ++i) {
+    const double t = static_cast<double>(i), middle = std::abs(10.0 - static_cast<double>(i % 21)) / 10,
+                 grade = std::pow(10, -0.1 * t);
+    const double diagonal[] = {random(i, 0),
+                               std::abs(0.5 - t / static_cast<double>(n)),
+                               0.5,
+                               0,
+                               grade,
+                               middle,
+                               middle,
+                               1,
+                               i == 0 ? 1.0 : 1e-150 * random(i, 0)};
+    const bool glue = i % 21 == 20;
+    const double beside[] = {random(i, 1),      1 / static_cast<double>(n), 0.25,        1, 0.3 * grade, glue ? 1e-14 : 0.1,
+                             glue ? 1e-8 : 0.1, 1e-9 * random(i, 1),        random(i, 1)};
+    for (std::size_t c = 0; c < all.size(); ++c) {
+      all[c](i, i) = diagonal[c];
+      if (i + 1 < n) all[c](i, i + 1) = all[c](i + 1, i) = beside[c];
+    }
+  }
+  return all;
+}
+
+TEST("small: eigenpairs of tridiagonal matrices with many equal values, none, and nearly equal ones") {
+  for (const Index n : {33, 49, 64, 65, 130, 300})
+    for (const SmallMatrix& t : tridiagonals(n)) {
+      const SmallEigen e = symmetric_eigen(t);
+      CHECK(std::is_sorted(e.values.data(), e.values.data() + n));
+      CHECK_CLOSE(orthogonality(e.vectors), 0.0, 2e-14);
+      CHECK_CLOSE(max_abs(t * e.vectors - e.vectors * e.values.asDiagonal()), 0.0, 2e-14 * max_abs(t));
+    }
+}
+
+TEST("small: eigenvalues of a zero, a scalar and an extreme matrix") {
+  CHECK_CLOSE(max_abs(symmetric_eigen(SmallMatrix::Zero(70, 70)).values), 0.0, 0);
+  CHECK_CLOSE(max_abs(symmetric_eigen(2 * SmallMatrix::Identity(70, 70)).values - SmallVector::Constant(70, 2)), 0.0, 0);
+  const SmallMatrix t = tridiagonals(70)[0];
+  const SmallEigen e = symmetric_eigen(t);
+  for (const double scale : {0x1p-1000, 0x1p1000}) {
+    const SmallEigen scaled = symmetric_eigen(t * scale);
+    CHECK_CLOSE(max_abs(scaled.values / scale - e.values), 0.0, 1e-14);
+    CHECK_CLOSE(orthogonality(scaled.vectors), 0.0, 2e-14);
+  }
+}
+
+TEST("small: eigenpairs have the same bits on any number of threads") {
+  const SmallMatrix a = random_small(400, 400, 3), t = a + a.transpose();
+  CHECK(same_on_all_threads([&] {
+    const SmallEigen e = symmetric_eigen(t);
+    Block<double> both(400, 401);
+    for (Index i = 0; i < 400; ++i) {
+      both(i, 400) = e.values(i);
+      for (Index j = 0; j < 400; ++j) both(i, j) = e.vectors(i, j);
+    }
+    return both;
+  }));
+}
+
 TEST("small: NaN is an error") {
   SmallMatrix bad = SmallMatrix::Identity(4, 4);
   bad(2, 2) = std::numeric_limits<double>::quiet_NaN();
   CHECK_THROWS(small_svd(bad), NumericalError);
   CHECK_THROWS(symmetric_eigen(bad), NumericalError);
+  SmallMatrix larger = SmallMatrix::Identity(80, 80);
+  larger(70, 70) = std::numeric_limits<double>::quiet_NaN();
+  CHECK_THROWS(symmetric_eigen(larger), NumericalError);
+  larger(70, 70) = std::numeric_limits<double>::infinity();
+  CHECK_THROWS(symmetric_eigen(larger), NumericalError);
 }
 
 TEST("small: Gram factors") {

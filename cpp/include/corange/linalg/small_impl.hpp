@@ -11,6 +11,7 @@
 #include "corange/core/errors.hpp"
 #include "corange/core/parallel.hpp"
 #include "corange/linalg/small.hpp"
+#include "corange/linalg/tridiagonal.hpp"
 
 namespace corange {
 
@@ -28,14 +29,30 @@ inline double cube(const SmallMatrix& a) { return std::pow(static_cast<double>(a
 
 }  // namespace detail
 
+namespace detail {
+
+/// a = Q T Q', and T by divide and conquer.
+inline SmallEigen eigen_by_parts(const SmallMatrix& a, double scale) {
+  using Reduction = Eigen::Tridiagonalization<SmallMatrix>;
+  const Reduction reduced = answering(cube(a), [scale](const SmallMatrix& x) { return Reduction(x / scale); }, a);
+  SmallEigen eigen = tridiagonal_eigen(reduced.diagonal(), reduced.subDiagonal());
+  const Tiling strips{a.cols(), 128};
+  parallel_for(strips.count(), a.size() * a.cols(),
+               [&](Index s) { eigen.vectors.middleCols(strips.begin(s), strips.size(s)).applyOnTheLeft(reduced.matrixQ()); });
+  eigen.values *= scale;
+  return eigen;
+}
+
+}  // namespace detail
+
 CORANGE_INLINE SmallEigen symmetric_eigen(const SmallMatrix& t) {
-  const auto solve = [](const SmallMatrix& a) -> SmallEigen {
-    const Eigen::SelfAdjointEigenSolver<SmallMatrix> solver(a);
-    if (solver.info() != Eigen::Success)
-      throw NumericalError("a projected eigenproblem did not converge: the input holds NaN or infinity");
-    return {solver.eigenvalues(), solver.eigenvectors()};
-  };
-  return detail::answering(9 * detail::cube(t), solve, t);
+  constexpr Index kAtOnce = 48;
+  const double scale = t.size() > 0 ? t.cwiseAbs().maxCoeff<Eigen::PropagateNaN>() : 0;
+  if (t.cols() > kAtOnce && scale > 0 && std::isfinite(scale)) return detail::eigen_by_parts(t, scale);
+  const Eigen::SelfAdjointEigenSolver<SmallMatrix> solver(t);
+  if (solver.info() != Eigen::Success || !std::isfinite(scale))
+    throw NumericalError("a projected eigenproblem did not converge: the input holds NaN or infinity");
+  return {solver.eigenvalues(), solver.eigenvectors()};
 }
 
 CORANGE_INLINE SmallSvd small_svd(const SmallMatrix& r) {
