@@ -90,6 +90,15 @@ TEST("blocks: adjoint_product of long float blocks loses no digits to length") {
   CHECK_CLOSE(gram<float>(z.view())(0, 0) / (static_cast<double>(n) * 1.1f * 1.1f), 1.0, 2e-6);
 }
 
+TEST("blocks: half of a Gram matrix is computed, with the bits of the whole") {
+  for (const Index k : {1, 63, 64, 65, 150}) {
+    const auto z = random_block<double>(900, k, 11);
+    Block<double> other(900, k);
+    convert(z.view(), other.view());
+    CHECK((gram<double>(z.view()) == adjoint_product<double>(z.view(), other.view())));
+  }
+}
+
 TEST("blocks: product and subtract_product equal the slow ones") {
   check_updates<float>();
   check_updates<double>();

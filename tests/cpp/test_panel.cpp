@@ -88,6 +88,7 @@ TEST("panel: long sums are cut in pieces and still right") {
   for (const Index b : {1, 16, 40}) {
     check_product<double>(7, 30000, b, 0);
     check_product<float>(7, 30000, b, 1);
+    check_product<double>(31, 4000, b, 1);
   }
 }
 

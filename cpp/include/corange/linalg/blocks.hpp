@@ -1,7 +1,7 @@
 // Products of tall blocks: the vocabulary in which the algorithms are written. All run over fixed row tiles on all threads.
 //
-//   adjoint_product(V, Z)       C = V' Z        accumulated in double over pieces of 256 rows, combined in tile order
-//   gram(Z)                     G = Z' Z
+//   adjoint_product(V, Z)       C = V' Z        accumulated in double over pieces of 128 rows, combined in tile order
+//   gram(Z)                     G = Z' Z        half of that
 //   subtract_product(V, C, Z)   Z -= V C
 //   product(V, C, Y)            Y = V C         (Y may be the leading columns of V: rows are finished one tile at a time)
 //   squared_column_norms(Z)
@@ -17,7 +17,7 @@
 namespace corange {
 
 namespace detail {
-inline constexpr Index kSumRows = 256;     // rows summed in T before the sum moves to double
+inline constexpr Index kSumRows = 128;     // rows summed in T before the sum moves to double
 inline constexpr Index kPartialEntries = 1 << 23;  // of partial sums, at least four of which are kept however large they are
 inline constexpr Index kPieceEntries = 1 << 18;    // of C in one task: small enough for tasks to be many and to answer Ctrl-C
 
@@ -29,40 +29,49 @@ void add_adjoint_product(BlockView<const T> v, BlockView<const T> z, BlockView<T
     for (Index j = 0; j < piece.cols; ++j) sum(i, j) = static_cast<double>(piece(i, j)) + (first ? 0.0 : sum(i, j));
 }
 
+/// V' Z; of a symmetric one only what lies in panels of columns on and above the diagonal is computed, and mirrored.
+template <class T>
+SmallMatrix sum_of_products(BlockView<const T> v, BlockView<const T> z, bool symmetric) {
+  const Index k = v.cols, b = z.cols, size = k * b;
+  const Tiling tiles = tiling(v.rows, std::clamp<Index>(kPartialEntries / std::max<Index>(size, 1), 4, 32), kSumRows);
+  const Tiling panels{b, symmetric ? 64 : std::max<Index>(kPieceEntries / std::max<Index>(k, 1) / 64, 1) * 64};
+  if (tiles.count() * size == 0) return SmallMatrix::Zero(k, b);
+  const auto partial = std::make_unique_for_overwrite<double[]>(static_cast<std::size_t>(tiles.count() * size));
+  parallel_for(tiles.count() * panels.count(), v.rows * size, [&](Index task) {
+    const Index t = task / panels.count(), panel = task % panels.count(), col = panels.begin(panel), cols = panels.size(panel),
+                above = symmetric ? col + cols : k;
+    Block<T> piece(uninitialized, above, cols);
+    const BlockView<double> sum{partial.get() + t * size + col, above, cols, b};
+    const Tiling sums{tiles.size(t), kSumRows};
+    for (Index s = 0; s < sums.count(); ++s) {
+      check_interrupt();
+      const Index row = tiles.begin(t) + sums.begin(s), rows = sums.size(s);
+      add_adjoint_product<T>({v.row(row), rows, above, v.ld}, {z.row(row) + col, rows, cols, z.ld}, piece.view(), sum, s == 0);
+    }
+  });
+  for (Index t = 1; t < tiles.count(); ++t)
+    for (Index i = 0; i < k; ++i)
+      for (Index e = i * b + (symmetric ? i : 0); e < (i + 1) * b; ++e)
+        partial[static_cast<std::size_t>(e)] += partial[static_cast<std::size_t>(t * size + e)];
+  SmallMatrix c(k, b);
+  for (Index i = 0; i < k; ++i)
+    for (Index j = symmetric ? i : 0; j < b; ++j) c(i, j) = partial[static_cast<std::size_t>(i * b + j)];
+  if (symmetric) c.template triangularView<Eigen::StrictlyLower>() = c.transpose();
+  return c;
+}
+
 }  // namespace detail
 
 /// C = V' Z, K x b.
 template <class T>
 SmallMatrix adjoint_product(BlockView<const T> v, BlockView<const T> z) {
-  const Index k = v.cols, b = z.cols, size = k * b;
-  const Tiling tiles =
-      tiling(v.rows, std::clamp<Index>(detail::kPartialEntries / std::max<Index>(size, 1), 4, 32), detail::kSumRows);
-  const Tiling panels{b, std::max<Index>(detail::kPieceEntries / std::max<Index>(k, 1) / 64, 1) * 64};
-  if (tiles.count() * size == 0) return SmallMatrix::Zero(k, b);
-  const auto partial = std::make_unique_for_overwrite<double[]>(static_cast<std::size_t>(tiles.count() * size));
-  parallel_for(tiles.count() * panels.count(), v.rows * size, [&](Index task) {
-    const Index t = task / panels.count(), panel = task % panels.count(), col = panels.begin(panel), cols = panels.size(panel);
-    Block<T> piece(uninitialized, k, cols);
-    const BlockView<double> sum{partial.get() + t * size + col, k, cols, b};
-    const BlockView<const T> right{z.data + col, z.rows, cols, z.ld};
-    const Tiling sums{tiles.size(t), detail::kSumRows};
-    for (Index s = 0; s < sums.count(); ++s) {
-      check_interrupt();
-      const Index row = tiles.begin(t) + sums.begin(s), rows = sums.size(s);
-      detail::add_adjoint_product<T>(v.middle_rows(row, rows), right.middle_rows(row, rows), piece.view(), sum, s == 0);
-    }
-  });
-  for (Index t = 1; t < tiles.count(); ++t) {
-    const double* next = partial.get() + t * size;
-    for (Index e = 0; e < size; ++e) partial[static_cast<std::size_t>(e)] += next[e];
-  }
-  return Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(partial.get(), k, b);
+  return detail::sum_of_products<T>(v, z, false);
 }
 
 /// G = Z' Z.
 template <class T>
 SmallMatrix gram(BlockView<const T> z) {
-  return adjoint_product<T>(z, z);
+  return detail::sum_of_products<T>(z, z, true);
 }
 
 /// A small matrix as a block, so that kernels can take it as their right operand.

@@ -73,38 +73,46 @@ void panel_rows(StridedView<T> a, const T* b, Index ldb, T* c, Index ldc, Store 
   step.template operator()<1>();
 }
 
+/// Columns [j, j + kGroup) of C, or what is left of them.
+template <class T>
+void panel_columns(StridedView<T> a, BlockView<const T> b, BlockView<T> c, Index j, Store op) {
+  const T* bj = b.data + j;
+  T* cj = c.data + j;
+  switch (std::min<Index>(b.width() - j, kMicroVectors * simd::kLanes<T>) / simd::kLanes<T>) {
+    case 1:
+      return panel_rows<T, 1>(a, bj, b.ld, cj, c.ld, op);
+    case 2:
+      return panel_rows<T, 2>(a, bj, b.ld, cj, c.ld, op);
+    case 3:
+      return panel_rows<T, std::min(3, kMicroVectors)>(a, bj, b.ld, cj, c.ld, op);
+    default:
+      return panel_rows<T, kMicroVectors>(a, bj, b.ld, cj, c.ld, op);
+  }
+}
+
 }  // namespace detail
 
-/// C (op)= A B; serial. B and C are padded blocks of equal width; k is cut so that the piece of B in use stays in L2.
+/// C (op)= A B; serial. B and C are padded blocks of equal width. k is cut so that the piece of B in use stays in L2, and where B
+/// is wide, so are the rows of A, for those columns that are computed at once read them anew.
 template <class T>
 void panel_product(StridedView<T> a, BlockView<const T> b, BlockView<T> c, Store op) {
   constexpr Index kPieceBytes = 192 * 1024;
-  constexpr Index kGroup = detail::kMicroVectors * simd::kLanes<T>;
-  const Index width = b.width();
+  constexpr Index kGroup = detail::kMicroVectors * simd::kLanes<T>, kRows = 2 * detail::kMicroRows<detail::kMicroVectors>;
+  const Index width = b.width(), bytes = static_cast<Index>(sizeof(T));
   if (width == 0) return;
-  const Index piece = std::max<Index>(64, kPieceBytes / (static_cast<Index>(sizeof(T)) * std::min(width, kGroup)));
+  const Index piece = std::max<Index>(64, kPieceBytes / (bytes * std::min(width, kGroup)));
+  const Index fitting = kPieceBytes / (bytes * std::clamp<Index>(a.cols, 1, piece)) / kRows;
+  const Index rows = width <= kGroup ? std::max<Index>(a.rows, 1) : std::max<Index>(fitting, 1) * kRows;
   if (a.cols == 0 && op == Store::set)
     for (Index i = 0; i < c.rows; ++i) std::fill_n(c.row(i), width, T(0));
   for (Index p = 0; p < a.cols; p += piece) {
-    const StridedView<T> ap{a.data + p * a.col_stride, a.rows, std::min(piece, a.cols - p), a.row_stride, a.col_stride};
+    const Index inner = std::min(piece, a.cols - p);
     const Store op_p = p == 0 || op != Store::set ? op : Store::add;
-    for (Index j = 0; j < width; j += kGroup) {
-      const T* bj = b.data + p * b.ld + j;
-      T* cj = c.data + j;
-      switch (std::min(width - j, kGroup) / simd::kLanes<T>) {
-        case 1:
-          detail::panel_rows<T, 1>(ap, bj, b.ld, cj, c.ld, op_p);
-          break;
-        case 2:
-          detail::panel_rows<T, 2>(ap, bj, b.ld, cj, c.ld, op_p);
-          break;
-        case 3:
-          detail::panel_rows<T, std::min(3, detail::kMicroVectors)>(ap, bj, b.ld, cj, c.ld, op_p);
-          break;
-        default:
-          detail::panel_rows<T, detail::kMicroVectors>(ap, bj, b.ld, cj, c.ld, op_p);
-          break;
-      }
+    for (Index i = 0; i < a.rows; i += rows) {
+      const Index count = std::min(rows, a.rows - i);
+      const StridedView<T> block{a.data + i * a.row_stride + p * a.col_stride, count, inner, a.row_stride, a.col_stride};
+      for (Index j = 0; j < width; j += kGroup)
+        detail::panel_columns<T>(block, b.middle_rows(p, inner), c.middle_rows(i, count), j, op_p);
     }
   }
 }

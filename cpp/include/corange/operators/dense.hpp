@@ -127,11 +127,12 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
     return copies<T>() && !by_columns() ? 2048 : 480;
   }
 
-  /// Rows of a tile that many columns wide: about 1 MB, half of a large L2 cache, and a multiple of the micro-kernel's 12 rows.
+  /// Rows of a tile that many columns wide: about 1 MB, half of a large L2 cache, a multiple of the micro-kernel's 12 rows, and no
+  /// more than products with A' can have a line of each, and of their factor's, in 32 KB.
   template <class T>
   static Index tile_rows(Index cols) {
     const Index rows = (1 << 20) / (static_cast<Index>(sizeof(T)) * std::max<Index>(cols, 1));
-    return std::clamp<Index>(rows / 12 * 12, 96, 240);
+    return std::clamp<Index>(rows / 12 * 12, 96, 120);
   }
 
   /// Whether the rows make no more than one group for one thread.
