@@ -1,4 +1,4 @@
-// Dense linear algebra on matrices that fit in cache, in double: what is solved once a step, by one thread but for eigenproblems.
+// Dense linear algebra on matrices that fit in cache, in double: what is solved once a step. Only eigenproblems use all threads.
 //
 // A header like all others; but these few functions are most of what Eigen costs in compile time. With CORANGE_COMPILED defined
 // only their declarations are seen, and one source file of the project includes small_impl.hpp.
