@@ -4,11 +4,10 @@
 // only their declarations are seen, and one source file of the project includes small_impl.hpp.
 #pragma once
 
-#include <Eigen/Core>
-
 #include <vector>
 
 #include "corange/core/types.hpp"
+#include "corange/linalg/small_types.hpp"
 
 #ifdef CORANGE_COMPILED
 #define CORANGE_INLINE
@@ -18,14 +17,6 @@
 
 namespace corange {
 
-using SmallMatrix = Eigen::MatrixXd;
-using SmallVector = Eigen::VectorXd;
-
-/// Eigenvalues ascending, eigenvectors in the columns.
-struct SmallEigen {
-  SmallVector values;
-  SmallMatrix vectors;
-};
 /// Throws NumericalError on NaN.
 CORANGE_INLINE SmallEigen symmetric_eigen(const SmallMatrix& t);
 

@@ -17,6 +17,7 @@
 
 #include <Eigen/Eigenvalues>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -24,7 +25,7 @@
 
 #include "corange/core/errors.hpp"
 #include "corange/core/parallel.hpp"
-#include "corange/linalg/small.hpp"
+#include "corange/linalg/small_types.hpp"
 
 namespace corange::detail {
 
