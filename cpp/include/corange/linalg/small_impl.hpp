@@ -27,10 +27,6 @@ auto answering(double flops, const Fn& fn, const Matrices&... a) {
 
 inline double cube(const SmallMatrix& a) { return std::pow(static_cast<double>(a.cols()), 3); }
 
-}  // namespace detail
-
-namespace detail {
-
 /// a = Q T Q', and T by divide and conquer.
 inline SmallEigen eigen_by_parts(const SmallMatrix& a, double scale) {
   using Reduction = Eigen::Tridiagonalization<SmallMatrix>;
