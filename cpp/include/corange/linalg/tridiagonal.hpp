@@ -29,7 +29,7 @@
 
 namespace corange::detail {
 
-inline constexpr double kEps = std::numeric_limits<double>::epsilon() / 2;
+inline constexpr double kUnitRoundoff = std::numeric_limits<double>::epsilon() / 2;
 
 /// w and Q of D + rho z z', D ascending, rho > 0, all d_i distinct and all z_i nonzero. Steps 3 and 4.
 class SecularEquation {
@@ -68,7 +68,7 @@ class SecularEquation {
     const Index left = j + 1, right = d_.size() - left;
     const double psi = terms.head(left).sum(), phi = terms.tail(right).sum();
     const Value v{1 + psi + phi, slopes.head(left).sum(), slopes.tail(right).sum(), 0};
-    return {v.f, v.psi_slope, v.phi_slope, 8 * kEps * (1 + phi - psi + std::abs(tau) * (v.psi_slope + v.phi_slope))};
+    return {v.f, v.psi_slope, v.phi_slope, 8 * kUnitRoundoff * (1 + phi - psi + std::abs(tau) * (v.psi_slope + v.phi_slope))};
   }
 
   /// Where c + a / (left - x) + b / (right - x) vanishes, which has the value and the slopes of f at x = 0.
@@ -174,7 +174,7 @@ class Joint {
     std::vector<Index> order(static_cast<std::size_t>(d_.size()));
     std::iota(order.begin(), order.end(), Index{0});
     std::stable_sort(order.begin(), order.end(), [&](Index i, Index j) { return d_(i) < d_(j); });
-    const double tolerance = 8 * kEps * std::max(d_.cwiseAbs().maxCoeff(), z_.cwiseAbs().maxCoeff());
+    const double tolerance = 8 * kUnitRoundoff * std::max(d_.cwiseAbs().maxCoeff(), z_.cwiseAbs().maxCoeff());
     for (const Index j : order) {
       if (rho_ * std::abs(z_(j)) <= tolerance) {
         settled_.push_back(j);
