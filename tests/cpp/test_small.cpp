@@ -133,6 +133,16 @@ TEST("small: eigenpairs of tridiagonal matrices with many equal values, none, an
     }
 }
 
+TEST("small: svd of bidiagonal matrices with many equal values, none, and nearly equal ones") {
+  for (const Index n : {2, 3, 7, 33, 64, 65, 130, 300})
+    for (const SmallMatrix& t : tridiagonals(n)) {
+      SmallMatrix b = t.triangularView<Eigen::Upper>();
+      check_svd(b, {}, max_abs(b));
+      for (Index i = 0; i < n; i += 5) b(i, i) = 0;
+      check_svd(b, {}, max_abs(b));
+    }
+}
+
 TEST("small: eigenvalues of a zero, a scalar and an extreme matrix") {
   CHECK_CLOSE(max_abs(symmetric_eigen(SmallMatrix::Zero(70, 70)).values), 0.0, 0);
   CHECK_CLOSE(max_abs(symmetric_eigen(2 * SmallMatrix::Identity(70, 70)).values - SmallVector::Constant(70, 2)), 0.0, 0);
@@ -158,6 +168,20 @@ TEST("small: eigenpairs have the same bits on any number of threads") {
   }));
 }
 
+TEST("small: triplets have the same bits on any number of threads") {
+  const SmallMatrix a = random_small(420, 400, 4);
+  CHECK(same_on_all_threads([&] {
+    const SmallSvd svd = small_svd(a);
+    Block<double> all(420, 801);
+    for (Index j = 0; j < 400; ++j) {
+      all(j, 800) = svd.s(j);
+      for (Index i = 0; i < 420; ++i) all(i, j) = svd.U(i, j);
+      for (Index i = 0; i < 400; ++i) all(i, 400 + j) = svd.V(i, j);
+    }
+    return all;
+  }));
+}
+
 TEST("small: NaN is an error") {
   SmallMatrix bad = SmallMatrix::Identity(4, 4);
   bad(2, 2) = std::numeric_limits<double>::quiet_NaN();
@@ -166,8 +190,10 @@ TEST("small: NaN is an error") {
   SmallMatrix larger = SmallMatrix::Identity(80, 80);
   larger(70, 70) = std::numeric_limits<double>::quiet_NaN();
   CHECK_THROWS(symmetric_eigen(larger), NumericalError);
+  CHECK_THROWS(small_svd(larger), NumericalError);
   larger(70, 70) = std::numeric_limits<double>::infinity();
   CHECK_THROWS(symmetric_eigen(larger), NumericalError);
+  CHECK_THROWS(small_svd(larger), NumericalError);
 }
 
 TEST("small: Gram factors") {

@@ -4,12 +4,13 @@
 #include <Eigen/Cholesky>
 #include <Eigen/Dense>
 #include <Eigen/Eigenvalues>
-#include <Eigen/SVD>
 
 #include <cmath>
 
 #include "corange/core/errors.hpp"
 #include "corange/core/parallel.hpp"
+#include "corange/linalg/bidiagonal.hpp"
+#include "corange/linalg/reduction.hpp"
 #include "corange/linalg/small.hpp"
 #include "corange/linalg/tridiagonal.hpp"
 
@@ -27,15 +28,17 @@ auto answering(double flops, const Fn& fn, const Matrices&... a) {
 
 inline double cube(const SmallMatrix& a) { return std::pow(static_cast<double>(a.cols()), 3); }
 
-/// a = Q T Q', and T by divide and conquer.
-inline SmallEigen eigen_by_parts(const SmallMatrix& a, double scale) {
-  using Reduction = Eigen::Tridiagonalization<SmallMatrix>;
-  const Reduction reduced = answering(cube(a), [scale](const SmallMatrix& x) { return Reduction(x / scale); }, a);
-  SmallEigen eigen = tridiagonal_eigen(reduced.diagonal(), reduced.subDiagonal());
-  const Tiling strips{a.cols(), 128};
-  parallel_for(strips.count(), a.size() * a.cols(),
-               [&](Index s) { eigen.vectors.middleCols(strips.begin(s), strips.size(s)).applyOnTheLeft(reduced.matrixQ()); });
-  eigen.values *= scale;
+/// Largest magnitude; throws on NaN and infinity.
+inline double finite_scale(const SmallMatrix& a) {
+  const double scale = a.size() > 0 ? a.cwiseAbs().maxCoeff<Eigen::PropagateNaN>() : 0;
+  if (!std::isfinite(scale)) throw NumericalError("a projected problem cannot be solved: the input holds NaN or infinity");
+  return scale;
+}
+
+inline SmallEigen eigen_by_parts(const SmallMatrix& a) {
+  const Tridiagonalization reduced(a);
+  SmallEigen eigen = tridiagonal_eigen(reduced.diagonal, reduced.beside);
+  reduced.reflectors.apply(eigen.vectors);
   return eigen;
 }
 
@@ -43,21 +46,28 @@ inline SmallEigen eigen_by_parts(const SmallMatrix& a, double scale) {
 
 CORANGE_INLINE SmallEigen symmetric_eigen(const SmallMatrix& t) {
   constexpr Index kAtOnce = 48;
-  const double scale = t.size() > 0 ? t.cwiseAbs().maxCoeff<Eigen::PropagateNaN>() : 0;
-  if (t.cols() > kAtOnce && scale > 0 && std::isfinite(scale)) return detail::eigen_by_parts(t, scale);
+  const double scale = detail::finite_scale(t);
+  if (t.cols() > kAtOnce && scale > 0) {
+    SmallEigen eigen = detail::eigen_by_parts(t / scale);
+    eigen.values *= scale;
+    return eigen;
+  }
   const Eigen::SelfAdjointEigenSolver<SmallMatrix> solver(t);
-  if (solver.info() != Eigen::Success || !std::isfinite(scale))
-    throw NumericalError("a projected eigenproblem did not converge: the input holds NaN or infinity");
+  if (solver.info() != Eigen::Success) throw NumericalError("a projected eigenproblem did not converge");
   return {solver.eigenvalues(), solver.eigenvectors()};
 }
 
 CORANGE_INLINE SmallSvd small_svd(const SmallMatrix& r) {
-  const auto solve = [](const SmallMatrix& a) -> SmallSvd {
-    const Eigen::BDCSVD<SmallMatrix> svd(a, Eigen::ComputeThinU | Eigen::ComputeThinV);
-    if (svd.info() != Eigen::Success) throw NumericalError("a projected SVD did not converge: the input holds NaN or infinity");
-    return {svd.matrixU(), svd.singularValues(), svd.matrixV()};
-  };
-  return detail::answering(20 * detail::cube(r), solve, r);
+  const Index m = r.rows(), n = r.cols();
+  const double scale = detail::finite_scale(r);
+  if (scale == 0) return {SmallMatrix::Identity(m, n), SmallVector::Zero(n), SmallMatrix::Identity(n, n)};
+  const detail::Bidiagonalization reduced(r / scale);
+  const detail::BidiagonalPart part = detail::bidiagonal_svd(reduced.diagonal, reduced.beside);
+  SmallSvd svd{SmallMatrix::Zero(m, n), part.s.reverse() * scale, part.V.rowwise().reverse()};
+  svd.U.topRows(n) = part.U.rowwise().reverse();
+  reduced.left.apply(svd.U);
+  reduced.right.apply(svd.V);
+  return svd;
 }
 
 CORANGE_INLINE SmallMatrix multiply(const SmallMatrix& a, const SmallMatrix& b) {
