@@ -66,8 +66,7 @@ class BidiagonalJoint {
     }
     joined.V.rightCols(v_.cols() - n) = v_.rightCols(v_.cols() - n);
     const Index cut = above_ + 1;
-    multiply_live(
-        u_, cut, live_, place, [&](Index begin, Index count) { return equation.left_vectors(begin, count); }, joined.U);
+    multiply_live(u_, cut, live_, place, [&](Index begin, Index count) { return equation.left_vectors(begin, count); }, joined.U);
     multiply_live(
         v_, cut, live_, place, [&](Index begin, Index count) { return equation.right_vectors(begin, count); }, joined.V);
     return joined;
@@ -123,7 +122,9 @@ class BidiagonalJoint {
   Places live_, settled_;  // ascending in d
 };
 
-inline BidiagonalPart no_row(Index columns) { return {SmallVector(0), SmallMatrix(0, 0), SmallMatrix::Identity(columns, columns)}; }
+inline BidiagonalPart no_row(Index columns) {
+  return {SmallVector(0), SmallMatrix(0, 0), SmallMatrix::Identity(columns, columns)};
+}
 
 /// (diagonal, beside), with a column beside or none.
 inline BidiagonalPart one_row(double diagonal, const SmallVector& beside) {
@@ -151,7 +152,8 @@ inline BidiagonalPart bidiagonal_svd(const SmallVector& diagonal, const SmallVec
   for (Index p = 0; p < count; ++p) {
     const Index row = begin(p), more = p + 1 < count ? 1 : 0;
     pieces[static_cast<std::size_t>(p)] =
-        joint(p) == row ? no_row(more) : one_row(diagonal(row), more == 1 ? SmallVector::Constant(1, beside(row)) : SmallVector());
+        joint(p) == row ? no_row(more)
+                        : one_row(diagonal(row), more == 1 ? SmallVector::Constant(1, beside(row)) : SmallVector());
   }
   for (; count > 1; count /= 2) {
     std::vector<BidiagonalPart> joined(static_cast<std::size_t>(count / 2));

@@ -18,12 +18,13 @@ namespace corange {
 
 namespace detail {
 inline constexpr Index kSumRows = 128;     // rows summed in T before the sum moves to double
-inline constexpr Index kPartialEntries = 1 << 23;  // of partial sums, at least four of which are kept however large they are
-inline constexpr Index kPieceEntries = 1 << 18;    // of C in one task: small enough for tasks to be many and to answer Ctrl-C
+inline constexpr Index kPartialEntries = 1 << 20;  // of partial sums, at least four of which are kept however large they are
+inline constexpr Index kPieceEntries = 1 << 16;    // of C in one task: small enough for tasks to be many and to answer Ctrl-C
 
-/// sum = or += V' Z over at most kSumRows rows; `piece` is scratch.
+/// sum = or += V' Z over at most kSumRows rows; `piece` is scratch for sums in single precision.
 template <class T>
 void add_adjoint_product(BlockView<const T> v, BlockView<const T> z, BlockView<T> piece, BlockView<double> sum, bool first) {
+  if constexpr (std::is_same_v<T, double>) return panel_product<double>(transposed(v), z, sum, first ? Store::set : Store::add);
   panel_product<T>(transposed(v), z, piece, Store::set);
   for (Index i = 0; i < piece.rows; ++i)
     for (Index j = 0; j < piece.cols; ++j) sum(i, j) = static_cast<double>(piece(i, j)) + (first ? 0.0 : sum(i, j));
@@ -32,16 +33,16 @@ void add_adjoint_product(BlockView<const T> v, BlockView<const T> z, BlockView<T
 /// V' Z; of a symmetric one only what lies in panels of columns on and above the diagonal is computed, and mirrored.
 template <class T>
 SmallMatrix sum_of_products(BlockView<const T> v, BlockView<const T> z, bool symmetric) {
-  const Index k = v.cols, b = z.cols, size = k * b;
+  const Index k = v.cols, b = z.cols, ld = padded<double>(b), size = k * ld;
   const Tiling tiles = tiling(v.rows, std::clamp<Index>(kPartialEntries / std::max<Index>(size, 1), 4, 32), kSumRows);
   const Tiling panels{b, symmetric ? 64 : std::max<Index>(kPieceEntries / std::max<Index>(k, 1) / 64, 1) * 64};
   if (tiles.count() * size == 0) return SmallMatrix::Zero(k, b);
-  const auto partial = std::make_unique_for_overwrite<double[]>(static_cast<std::size_t>(tiles.count() * size));
+  Block<double> partial(uninitialized, tiles.count() * k, b);
   parallel_for(tiles.count() * panels.count(), v.rows * size, [&](Index task) {
     const Index t = task / panels.count(), panel = task % panels.count(), col = panels.begin(panel), cols = panels.size(panel),
                 above = symmetric ? col + cols : k;
-    Block<T> piece(uninitialized, above, cols);
-    const BlockView<double> sum{partial.get() + t * size + col, above, cols, b};
+    Block<T> piece(uninitialized, std::is_same_v<T, double> ? 0 : above, cols);
+    const BlockView<double> sum{partial.data() + t * size + col, above, cols, ld};
     const Tiling sums{tiles.size(t), kSumRows};
     for (Index s = 0; s < sums.count(); ++s) {
       check_interrupt();
@@ -49,13 +50,16 @@ SmallMatrix sum_of_products(BlockView<const T> v, BlockView<const T> z, bool sym
       add_adjoint_product<T>({v.row(row), rows, above, v.ld}, {z.row(row) + col, rows, cols, z.ld}, piece.view(), sum, s == 0);
     }
   });
-  for (Index t = 1; t < tiles.count(); ++t)
-    for (Index i = 0; i < k; ++i)
-      for (Index e = i * b + (symmetric ? i : 0); e < (i + 1) * b; ++e)
-        partial[static_cast<std::size_t>(e)] += partial[static_cast<std::size_t>(t * size + e)];
   SmallMatrix c(k, b);
-  for (Index i = 0; i < k; ++i)
-    for (Index j = symmetric ? i : 0; j < b; ++j) c(i, j) = partial[static_cast<std::size_t>(i * b + j)];
+  const Tiling rows = tiling(k, 64, 16);
+  parallel_for(rows.count(), tiles.count() * size, [&](Index s) {
+    for (Index i = rows.begin(s); i < rows.begin(s) + rows.size(s); ++i)
+      for (Index j = symmetric ? i : 0; j < b; ++j) {
+        double sum = partial(i, j);
+        for (Index t = 1; t < tiles.count(); ++t) sum += partial(t * k + i, j);
+        c(i, j) = sum;
+      }
+  });
   if (symmetric) c.template triangularView<Eigen::StrictlyLower>() = c.transpose();
   return c;
 }
@@ -95,15 +99,22 @@ void subtract_product(BlockView<const T> v, const SmallMatrix& c, BlockView<T> z
   });
 }
 
+/// What products know of a small right operand: of an upper triangular one, half need not be computed.
+enum class Shape { full, upper };
+
 /// Y = V C; Y may share V's memory, and what lies beyond its columns is not touched.
 template <class T>
-void product(BlockView<const T> v, const SmallMatrix& c, BlockView<T> y) {
+void product(BlockView<const T> v, const SmallMatrix& c, BlockView<T> y, Shape shape = Shape::full) {
   const Block<T> coefficients = to_block<T>(c);
-  const Tiling tiles = tiling(v.rows, 64, 64);
+  const Tiling tiles = tiling(v.rows, 64, 64), panels{y.cols, shape == Shape::upper ? 64 : std::max<Index>(y.cols, 1)};
   parallel_for(tiles.count(), v.rows * v.cols * y.cols, [&](Index t) {
     const Index row = tiles.begin(t), rows = tiles.size(t);
     Block<T> result(uninitialized, rows, y.cols);
-    panel_product<T>(strided(v.middle_rows(row, rows)), coefficients.view(), result.view(), Store::set);
+    for (Index p = 0; p < panels.count(); ++p) {
+      const Index col = panels.begin(p), cols = panels.size(p), inner = shape == Shape::upper ? col + cols : v.cols;
+      panel_product<T>({v.row(row), rows, inner, v.ld, 1}, {coefficients.data() + col, inner, cols, coefficients.ld()},
+                       {result.data() + col, rows, cols, result.ld()}, Store::set);
+    }
     for (Index i = 0; i < rows; ++i) std::copy_n(result.view().row(i), y.cols, y.row(row + i));
   });
 }

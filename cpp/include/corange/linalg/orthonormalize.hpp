@@ -41,7 +41,7 @@ template <class T>
 double cholesky_qr_once(BlockView<T> z, const SmallMatrix& g, SmallMatrix& r) {
   const GramFactor f = factor_gram(g);
   if (!(f.pivot > kWellConditioned<T>)) return 0;
-  product<T>(z, f.inverse, z);
+  product<T>(z, f.inverse, z, Shape::upper);
   r = f.r;
   return f.pivot;
 }

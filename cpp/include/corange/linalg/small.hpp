@@ -1,4 +1,5 @@
-// Dense linear algebra on matrices that fit in cache, in double: what is solved once a step. Only eigenproblems use all threads.
+// Dense linear algebra on matrices that fit in cache, in double: what is solved once a step. Eigenproblems, SVDs and products use
+// all threads.
 //
 // A header like all others; but these few functions are most of what Eigen costs in compile time. With CORANGE_COMPILED defined
 // only their declarations are seen, and one source file of the project includes small_impl.hpp.
@@ -40,9 +41,9 @@ CORANGE_INLINE SmallVector column_norms(const SmallMatrix& a);
 
 /// Cholesky factorization of a Gram matrix after scaling its diagonal to one: G = R'R.
 struct GramFactor {
-  SmallMatrix r;        // upper triangular
+  SmallMatrix r;  // upper triangular
   SmallMatrix inverse;  // R^-1
-  double pivot = 0;     // smallest diagonal of the scaled factor in (0, 1]; 0: not positive definite
+  double pivot = 0;  // smallest diagonal of the scaled factor in (0, 1]; 0: not positive definite
 };
 CORANGE_INLINE GramFactor factor_gram(const SmallMatrix& g);
 

@@ -35,6 +35,16 @@ inline double finite_scale(const SmallMatrix& a) {
   return scale;
 }
 
+/// rows x cols, made of columns(begin, count), which takes `inner` multiplications an entry.
+template <class Columns>
+SmallMatrix by_strips(Index rows, Index cols, Index inner, const Columns& columns) {
+  SmallMatrix out(rows, cols);
+  const Tiling strips{cols, 64};
+  parallel_for(strips.count(), rows * cols * inner,
+               [&](Index s) { out.middleCols(strips.begin(s), strips.size(s)) = columns(strips.begin(s), strips.size(s)); });
+  return out;
+}
+
 inline SmallEigen eigen_by_parts(const SmallMatrix& a) {
   const Tridiagonalization reduced(a);
   SmallEigen eigen = tridiagonal_eigen(reduced.diagonal, reduced.beside);
@@ -71,13 +81,12 @@ CORANGE_INLINE SmallSvd small_svd(const SmallMatrix& r) {
 }
 
 CORANGE_INLINE SmallMatrix multiply(const SmallMatrix& a, const SmallMatrix& b) {
-  const double flops = static_cast<double>(a.rows() * a.cols()) * static_cast<double>(b.cols());
-  return detail::answering(flops, [](const SmallMatrix& x, const SmallMatrix& y) -> SmallMatrix { return x * y; }, a, b);
+  return detail::by_strips(a.rows(), b.cols(), a.cols(),
+                           [&](Index begin, Index count) -> SmallMatrix { return a * b.middleCols(begin, count); });
 }
 CORANGE_INLINE SmallMatrix multiply_adjoint(const SmallMatrix& a, const SmallMatrix& b) {
-  const double flops = static_cast<double>(a.rows() * a.cols()) * static_cast<double>(b.cols());
-  return detail::answering(
-      flops, [](const SmallMatrix& x, const SmallMatrix& y) -> SmallMatrix { return x.transpose() * y; }, a, b);
+  return detail::by_strips(a.cols(), b.cols(), a.rows(),
+                           [&](Index begin, Index count) -> SmallMatrix { return a.transpose() * b.middleCols(begin, count); });
 }
 CORANGE_INLINE SmallMatrix triangular_factor(const SmallMatrix& a) {
   const auto factor = [](const SmallMatrix& x) -> SmallMatrix {
@@ -123,18 +132,21 @@ CORANGE_INLINE SmallVector inverse_norms(const SmallMatrix& g) {
   return d;
 }
 
-inline GramFactor factor_gram_at_once(const SmallMatrix& g) {
-  const SmallVector d = inverse_norms(g);
-  GramFactor f;
-  if (d.size() == 0 || !(d.minCoeff() > 0)) return f;
-  const Eigen::LLT<SmallMatrix> llt(d.asDiagonal() * g * d.asDiagonal());
-  if (llt.info() != Eigen::Success) return f;
-  const SmallMatrix u = llt.matrixU();
-  f.pivot = u.diagonal().minCoeff();
-  if (!(f.pivot > 0)) return {};
-  f.inverse = d.asDiagonal() * u.triangularView<Eigen::Upper>().solve(SmallMatrix::Identity(u.rows(), u.cols())).eval();
-  f.r = u * d.cwiseInverse().asDiagonal();
-  return f;
+/// Upper triangular U with g = U'U; empty where there is none.
+inline SmallMatrix cholesky_at_once(const SmallMatrix& g) {
+  const Eigen::LLT<SmallMatrix> llt(g);
+  return llt.info() == Eigen::Success ? SmallMatrix(llt.matrixU()) : SmallMatrix();
+}
+
+/// u^-1, whose columns vanish below their diagonal.
+inline SmallMatrix upper_inverse(const SmallMatrix& u) {
+  return by_strips(u.rows(), u.cols(), u.cols() / 3, [&](Index begin, Index count) {
+    const Index end = begin + count;
+    SmallMatrix columns = SmallMatrix::Zero(u.rows(), count);
+    columns.middleRows(begin, count).setIdentity();
+    u.topLeftCorner(end, end).triangularView<Eigen::Upper>().solveInPlace(columns.topRows(end));
+    return columns;
+  });
 }
 
 inline std::vector<Index> independent_columns_at_once(const SmallMatrix& g, double least) {
@@ -157,7 +169,12 @@ inline std::vector<Index> independent_columns_at_once(const SmallMatrix& g, doub
 }  // namespace detail
 
 CORANGE_INLINE GramFactor factor_gram(const SmallMatrix& g) {
-  return detail::answering(2 * detail::cube(g), detail::factor_gram_at_once, g);
+  const SmallVector d = detail::inverse_norms(g);
+  if (d.size() == 0 || !(d.minCoeff() > 0)) return {};
+  const SmallMatrix unit = d.asDiagonal() * g * d.asDiagonal();
+  const SmallMatrix u = detail::answering(detail::cube(g) / 3, detail::cholesky_at_once, unit);
+  if (u.size() == 0 || !(u.diagonal().minCoeff() > 0)) return {};
+  return {u * d.cwiseInverse().asDiagonal(), d.asDiagonal() * detail::upper_inverse(u), u.diagonal().minCoeff()};
 }
 
 CORANGE_INLINE std::vector<Index> independent_columns(const SmallMatrix& g, double least) {

@@ -110,7 +110,8 @@ inline SmallEigen tridiagonal_eigen(SmallVector diagonal, const SmallVector& bes
     std::vector<SmallEigen> joined(static_cast<std::size_t>(count / 2));
     parallel_for(count / 2, n * n * n / count, [&](Index p) {
       const auto first = static_cast<std::size_t>(2 * p);
-      joined[static_cast<std::size_t>(p)] = TridiagonalJoint(pieces[first], pieces[first + 1], beside(begin(2 * p + 1) - 1)).solve();
+      joined[static_cast<std::size_t>(p)] =
+          TridiagonalJoint(pieces[first], pieces[first + 1], beside(begin(2 * p + 1) - 1)).solve();
     });
     pieces = std::move(joined);
   }

@@ -18,6 +18,7 @@
 #include "corange/core/memory.hpp"
 #include "corange/operators/counting.hpp"
 #include "corange/svd/cost_model.hpp"
+#include "corange/svd/direct.hpp"
 #include "corange/svd/krylov.hpp"
 #include "corange/svd/rayleigh_ritz.hpp"
 #include "corange/svd/signs.hpp"
@@ -212,18 +213,14 @@ class SvdDriver {
   /// Another engine can start and make a step.
   bool may_start_again() const { return !options_.max_passes || passes_left() >= 3; }
 
-  /// The identity as basis: exact, for small matrices and for ranks that fill most of the space.
+  /// Exact, for small matrices and for ranks that fill most of the space.
   Triplets<D> direct(Index rank) {
-    Block<D> identity(a_->cols(), a_->cols());
-    for (Index i = 0; i < a_->cols(); ++i) identity(i, i) = 1;
-    report_.method = "direct: QR of A, then its SVD";
+    report_.method = factored_whole(*a_) ? "direct: SVD of A" : "direct: QR of A, then its SVD";
     report_.stopped = "exact";
     report_.block_size = report_.max_basis = a_->cols();
     log_.peak_bytes = static_cast<std::size_t>(direct_bytes());
-    Triplets<D> t = rayleigh_ritz<D>(*a_, std::move(identity), detail::stream_key(options_.seed, detail::Stream::finish), tol_);
-    truncate(t, rank);
     report_.converged = true;
-    return t;
+    return direct_triplets<D>(*a_, rank, detail::stream_key(options_.seed, detail::Stream::finish), tol_);
   }
 
   static void truncate(Triplets<D>& t, Index rank) {

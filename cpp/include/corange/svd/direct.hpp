@@ -1,0 +1,106 @@
+// Singular triplets of a matrix that is small in one dimension, or of which most triplets are wanted.
+//
+//   A = W R,  R = P diag(s) Y',  U = W P, V = Y: the leading columns; residuals are measured. A is tall or square.
+//
+//   1. The entries of A, by a product with the identity where it does not show them.
+//   2. W = A R_1^-1 and R = R_2 R_1 by Cholesky QR twice, where the second only changes R and P. A matrix that is nearly square is
+//      its own R.
+//   3. SVD of R.
+//
+// Cost: one pass to see A, one to measure; 4 m n^2 + 4 m n k flops, and about 20 n^3 of R.
+#pragma once
+
+#include "corange/svd/rayleigh_ritz.hpp"
+
+namespace corange {
+
+/// Whether A is no taller than pays for a QR.
+inline bool factored_whole(const LinearOperator& a) { return 2 * a.rows() <= 3 * a.cols(); }
+
+namespace detail {
+
+/// Writes down a matrix that is shown piece by piece.
+template <class T>
+class EntryWriter final : public EntryVisitor {
+ public:
+  explicit EntryWriter(BlockView<T> out) : out_(out) {}
+
+  void dense(Index row, Index col, StridedView<double> piece) override {
+    const Tiling tiles = tiling(piece.rows, 64, 16);
+    parallel_for(tiles.count(), piece.rows * piece.cols, [&](Index t) {
+      for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i)
+        for (Index j = 0; j < piece.cols; ++j) add(row + i, col + j, piece(i, j));
+    });
+  }
+  void sparse_rows(Index row, const Compressed& piece) override {
+    for (Index i = 0; i < piece.outer; ++i)
+      for (Index p = piece.indptr[i]; p < piece.indptr[i + 1]; ++p) add(row + i, piece.indices[p], piece.data[p]);
+  }
+  void sparse_columns(Index col, const Compressed& piece) override {
+    for (Index j = 0; j < piece.outer; ++j)
+      for (Index p = piece.indptr[j]; p < piece.indptr[j + 1]; ++p) add(piece.indices[p], col + j, piece.data[p]);
+  }
+  void outer(Index row, Index col, StridedView<double> left, StridedView<double> right) override {
+    for (Index i = 0; i < left.rows; ++i)
+      for (Index j = 0; j < right.rows; ++j) add(row + i, col + j, left(i, 0) * right(j, 0));
+  }
+
+ private:
+  void add(Index i, Index j, double x) { out_(i, j) += static_cast<T>(x); }
+
+  BlockView<T> out_;
+};
+
+template <class T>
+Block<T> entries(const LinearOperator& a) {
+  Block<T> all(a.rows(), a.cols());
+  EntryWriter<T> writer(all.view());
+  if (a.visit(writer)) return all;
+  Block<T> identity(a.cols(), a.cols());
+  for (Index i = 0; i < a.cols(); ++i) identity(i, i) = 1;
+  a.apply(BlockView<const T>(identity.view()), all.view());
+  return all;
+}
+
+template <class T>
+SmallMatrix to_small(BlockView<const T> x) {
+  SmallMatrix small(x.rows, x.cols);
+  for (Index i = 0; i < x.rows; ++i)
+    for (Index j = 0; j < x.cols; ++j) small(i, j) = static_cast<double>(x(i, j));
+  return small;
+}
+
+/// W R = the W given, whose columns become orthonormal times `mixer`, nearly the identity.
+template <class T>
+SmallMatrix thin_qr(BlockView<T> w, RandomKey key, SmallMatrix& mixer) {
+  SmallMatrix r;
+  mixer = SmallMatrix::Identity(w.cols, w.cols);
+  if (!orthonormalize_roughly<T>(w, r)) return orthonormalize<T>(w, key).R;
+  const GramFactor again = factor_gram(gram<T>(w));
+  if (!(again.pivot > 0)) throw NumericalError("QR of A failed: the input holds NaN or infinity");
+  mixer = again.inverse;
+  return multiply(again.r, r);
+}
+
+}  // namespace detail
+
+/// The `rank` leading triplets.
+template <class T>
+Triplets<T> direct_triplets(const LinearOperator& a, Index rank, RandomKey key, double tol) {
+  Block<T> w = detail::entries<T>(a);
+  const bool whole = factored_whole(a);
+  SmallMatrix mixer;
+  const SmallSvd svd = small_svd(whole ? detail::to_small<T>(w.view()) : detail::thin_qr<T>(w.view(), key, mixer));
+  Triplets<T> t{Block<T>(), to_block<T>(svd.V.leftCols(rank)), svd.s.head(rank), SmallVector()};
+  if (whole) {
+    t.U = to_block<T>(svd.U.leftCols(rank));
+  } else {
+    t.U = Block<T>(overwritten, a.rows(), rank);
+    product<T>(w.view(), multiply(mixer, svd.U.leftCols(rank)), t.U.view());
+  }
+  w = Block<T>();
+  t.residuals = detail::measured_residuals<T>(a, t, Block<T>(), tol);
+  return t;
+}
+
+}  // namespace corange
