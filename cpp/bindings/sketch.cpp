@@ -2,6 +2,7 @@
 #include "corange/linalg/hadamard.hpp"
 #include "corange/sketch/sparse_rows.hpp"
 #include "corange/sketch/sparse_sign.hpp"
+#include "corange/sketch/variate_sketch.hpp"
 
 #include <pybind11/stl.h>
 
@@ -106,6 +107,20 @@ void sign_dense(const SparseSign& s, const py::array& a, Index offset, const py:
   py::isinstance<py::array_t<float>>(out) ? run(double{}, float{}) : run(double{}, double{});
 }
 
+/// Entries of S are variates of `kind` in the precision of A.
+void dense_sketch(const std::string& kind, std::uint64_t seed, std::uint64_t stream, double scale, const py::array& a,
+                  Index offset, const py::array& out) {
+  if (kind != "normal" && kind != "sign") throw py::value_error("kind must be 'normal' or 'sign'");
+  if (out.ndim() != 2) throw py::value_error("out must have two dimensions");
+  const auto run = [&]<class T>(T) {
+    const StridedView<T> view = matrix_of<T>(a, "A");
+    const VariateSketch<T> s{
+        kind == "sign" ? &fill_sign<T> : &fill_normal<T>, {seed, stream}, out.shape(1), static_cast<T>(scale)};
+    into<T>(out, view.cols, s.size, [&](BlockView<T> block) { variate_sketch_apply<T>(s, view, offset, block); });
+  };
+  py::isinstance<py::array_t<float>>(a) ? run(float{}) : run(double{});
+}
+
 /// fn(CompressedView) with the types of the arrays, whose structure has been checked.
 template <class T, class Fn>
 void with_compressed(const py::array& indptr, const py::array& indices, const py::array& data, Index inner, const Fn& fn) {
@@ -166,6 +181,7 @@ void rows_apply(const py::array& indptr, const py::array& indices, const py::arr
 void register_sketch(py::module_& m) {
   using namespace py::literals;
   m.def("fwht", &fwht_array, "X"_a, "out"_a, "axis"_a, "scale"_a);
+  m.def("dense_sketch", &dense_sketch, "kind"_a, "seed"_a, "stream"_a, "scale"_a, "A"_a, "offset"_a, "out"_a);
   py::class_<SparseSign>(m, "SparseSign")
       .def(py::init(&sparse_sign), "size"_a, "nnz"_a, "seed"_a, "stream"_a)
       .def("apply_dense", &sign_dense, "A"_a, "offset"_a, "out"_a)

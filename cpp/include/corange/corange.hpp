@@ -23,6 +23,7 @@
 #include "corange/sketch/sparse_rows.hpp"
 #include "corange/sketch/sparse_sign.hpp"
 #include "corange/sketch/srht.hpp"
+#include "corange/sketch/variate_sketch.hpp"
 
 #include "corange/cur/bounded.hpp"
 #include "corange/cur/farthest.hpp"

@@ -31,8 +31,14 @@ class _Dense(Sketch):
         return entries
 
     def _apply(self, A: Stored) -> Array:
-        """Multiply with some rows of S at a time: a pass over A for each tile."""
-        flipped, out = A.transpose(), np.empty((A.shape[1], self.size), A.dtype)
+        """Multiply with some rows of S at a time, which for dense A are made in cache."""
+        out = np.empty((A.shape[1], self.size), A.dtype)
+        if A.kind == "dense":
+            _core.dense_sketch(
+                self._kind, self.seed, Stream.DENSE, 1 / np.sqrt(self.size), A.arrays[0], self.start, out
+            )
+            return out.T
+        flipped = A.transpose()
         for rows in self._strips():
             out[:, rows] = flipped.product(self._rows_transposed(rows, A.dtype))
         return out.T
@@ -69,9 +75,10 @@ class Gaussian(_Dense):
 
     Notes
     -----
-    ``2 size nnz(A)`` flops. S is made when it is applied, 2**23 entries or 32 rows at a time, whichever is
-    more, and each tile is a pass over A. Blocks ``S[:, i:j]`` have the same bits as in the whole; sums of
-    their products are the same up to the order of summation.
+    ``2 size nnz(A)`` flops. S is made when it is applied: for dense A in cache, 128 rows at a time; for other
+    A in memory, 2**23 entries or 32 rows at a time, whichever is more. Each time is a pass over A. Blocks
+    ``S[:, i:j]`` have the same bits as in the whole; sums of their products are the same up to the order of
+    summation.
 
     References
     ----------

@@ -13,7 +13,7 @@ namespace corange {
 
 namespace detail {
 
-inline constexpr Index kGramRows = 128;  // of a tile
+inline constexpr Index kGramRows = 256;  // of a tile
 inline constexpr Index kGramStrip = 64;  // columns of G computed at once
 
 inline void pack_tile(StridedView<double> a, BlockView<double> out) {
