@@ -75,6 +75,7 @@ class Reflectors {
     for (Index b = 0; b < blocks.count(); ++b) factors.push_back(triangular_factor(blocks.begin(b), blocks.size(b)));
     parallel_for(strips.count(), c.size() * v_.cols(), [&](Index s) {
       for (Index b = blocks.count() - 1; b >= 0; --b) {
+        check_interrupt();
         const auto v = part(blocks.begin(b), blocks.size(b), blocks.begin(b) + offset_);
         auto rows = c.block(blocks.begin(b) + offset_, strips.begin(s), v.rows(), strips.size(s));
         const SmallMatrix products = factors[static_cast<std::size_t>(b)] * (v.transpose() * rows);

@@ -5,6 +5,7 @@
 #include <Eigen/Dense>
 #include <Eigen/Eigenvalues>
 
+#include <algorithm>
 #include <cmath>
 
 #include "corange/core/errors.hpp"
@@ -18,10 +19,11 @@ namespace corange {
 
 namespace detail {
 
-/// fn(a...), or where that takes longer than about a tenth of a second, fn of copies while Ctrl-C is answered.
+inline constexpr Index kQuick = 200'000'000;  // multiplications; they take a tenth of a second at most
+
+/// fn(a...), or where that is not quick, fn of copies while Ctrl-C is answered.
 template <class Fn, class... Matrices>
 auto answering(double flops, const Fn& fn, const Matrices&... a) {
-  constexpr double kQuick = 2e8;
   if (flops <= kQuick) return fn(a...);
   return interruptible([fn, a...] { return fn(a...); });
 }
@@ -39,7 +41,7 @@ inline double finite_scale(const SmallMatrix& a) {
 template <class Columns>
 SmallMatrix by_strips(Index rows, Index cols, Index inner, const Columns& columns) {
   SmallMatrix out(rows, cols);
-  const Tiling strips{cols, 64};
+  const Tiling strips{cols, std::clamp<Index>(kQuick / std::max<Index>(rows * inner, 1), 8, 64)};
   parallel_for(strips.count(), rows * cols * inner,
                [&](Index s) { out.middleCols(strips.begin(s), strips.size(s)) = columns(strips.begin(s), strips.size(s)); });
   return out;

@@ -26,26 +26,35 @@ class EntryWriter final : public EntryVisitor {
   explicit EntryWriter(BlockView<T> out) : out_(out) {}
 
   void dense(Index row, Index col, StridedView<double> piece) override {
-    const Tiling tiles = tiling(piece.rows, 64, 16);
-    parallel_for(tiles.count(), piece.rows * piece.cols, [&](Index t) {
-      for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i)
-        for (Index j = 0; j < piece.cols; ++j) add(row + i, col + j, piece(i, j));
+    for_slices(piece.rows, piece.rows * piece.cols, [&](Index i) {
+      for (Index j = 0; j < piece.cols; ++j) add(row + i, col + j, piece(i, j));
     });
   }
   void sparse_rows(Index row, const Compressed& piece) override {
-    for (Index i = 0; i < piece.outer; ++i)
+    for_slices(piece.outer, piece.nonzeros(), [&](Index i) {
       for (Index p = piece.indptr[i]; p < piece.indptr[i + 1]; ++p) add(row + i, piece.indices[p], piece.data[p]);
+    });
   }
   void sparse_columns(Index col, const Compressed& piece) override {
-    for (Index j = 0; j < piece.outer; ++j)
+    for_slices(piece.outer, piece.nonzeros(), [&](Index j) {
       for (Index p = piece.indptr[j]; p < piece.indptr[j + 1]; ++p) add(piece.indices[p], col + j, piece.data[p]);
+    });
   }
   void outer(Index row, Index col, StridedView<double> left, StridedView<double> right) override {
-    for (Index i = 0; i < left.rows; ++i)
+    for_slices(left.rows, left.rows * right.rows, [&](Index i) {
       for (Index j = 0; j < right.rows; ++j) add(row + i, col + j, left(i, 0) * right(j, 0));
+    });
   }
 
  private:
+  template <class Write>
+  static void for_slices(Index count, Index work, const Write& write) {
+    const Tiling tiles = tiling(count, 64, 16);
+    parallel_for(tiles.count(), work, [&](Index t) {
+      for (Index k = tiles.begin(t); k < tiles.begin(t) + tiles.size(t); ++k) write(k);
+    });
+  }
+
   void add(Index i, Index j, double x) { out_(i, j) += static_cast<T>(x); }
 
   BlockView<T> out_;
