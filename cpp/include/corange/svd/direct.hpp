@@ -3,12 +3,19 @@
 //   A = W R,  R = P diag(s) Y',  U = W P, V = Y: the leading columns; residuals are measured. A is tall or square.
 //
 //   1. The entries of A, by a product with the identity where it does not show them.
-//   2. W = A R_1^-1 and R = R_2 R_1 by Cholesky QR twice, where the second only changes R and P. A matrix that is nearly square is
+//   2. Columns that are zero have no part in R, if the triplets asked for do without them.
+//   3. W = A R_1^-1 and R = R_2 R_1 by Cholesky QR twice, where the second only changes R and P. A matrix that is nearly square is
 //      its own R.
-//   3. SVD of R.
+//   4. SVD of R.
 //
 // Cost: one pass to see A, one to measure; 4 m n^2 + 4 m n k flops, and about 20 n^3 of R.
 #pragma once
+
+#include <algorithm>
+#include <iterator>
+#include <numeric>
+#include <utility>
+#include <vector>
 
 #include "corange/svd/rayleigh_ritz.hpp"
 
@@ -91,23 +98,51 @@ SmallMatrix thin_qr(BlockView<T> w, RandomKey key, SmallMatrix& mixer) {
   return multiply(again.r, r);
 }
 
+/// Where w is not zero; all columns where fewer than `least` are not, as then zeros are asked for.
+template <class T>
+std::vector<Index> columns_in_use(BlockView<const T> w, Index least) {
+  const SmallVector squares = squared_column_norms<T>(w);
+  std::vector<Index> used, all(static_cast<std::size_t>(w.cols));
+  std::iota(all.begin(), all.end(), Index{0});
+  std::copy_if(all.begin(), all.end(), std::back_inserter(used), [&](Index j) { return squares(j) != 0; });
+  return static_cast<Index>(used.size()) < least ? all : used;
+}
+
+/// Rows of v in the places given, of n.
+inline SmallMatrix spread_rows(const SmallMatrix& v, const std::vector<Index>& places, Index n) {
+  SmallMatrix spread = SmallMatrix::Zero(n, v.cols());
+  for (Index i = 0; i < v.rows(); ++i) spread.row(places[static_cast<std::size_t>(i)]) = v.row(i);
+  return spread;
+}
+
+/// A by QR.
+template <class T>
+Triplets<T> triplets_by_qr(Block<T> w, Index rank, RandomKey key) {
+  const Index n = w.cols();
+  const std::vector<Index> used = columns_in_use<T>(w.view(), rank);
+  if (static_cast<Index>(used.size()) < n) w = take_columns<T>(w.view(), used);
+  SmallMatrix mixer;
+  const SmallSvd svd = small_svd(thin_qr<T>(w.view(), key, mixer));
+  Triplets<T> t{Block<T>(overwritten, w.rows(), rank), to_block<T>(spread_rows(svd.V.leftCols(rank), used, n)), svd.s.head(rank),
+                SmallVector()};
+  product<T>(w.view(), multiply(mixer, svd.U.leftCols(rank)), t.U.view());
+  return t;
+}
+
+template <class T>
+Triplets<T> triplets_of_whole(Block<T> w, Index rank) {
+  const SmallSvd svd = small_svd(to_small<T>(w.view()));
+  return {to_block<T>(svd.U.leftCols(rank)), to_block<T>(svd.V.leftCols(rank)), svd.s.head(rank), SmallVector()};
+}
+
 }  // namespace detail
 
 /// The `rank` leading triplets.
 template <class T>
 Triplets<T> direct_triplets(const LinearOperator& a, Index rank, RandomKey key, double tol) {
   Block<T> w = detail::entries<T>(a);
-  const bool whole = factored_whole(a);
-  SmallMatrix mixer;
-  const SmallSvd svd = small_svd(whole ? detail::to_small<T>(w.view()) : detail::thin_qr<T>(w.view(), key, mixer));
-  Triplets<T> t{Block<T>(), to_block<T>(svd.V.leftCols(rank)), svd.s.head(rank), SmallVector()};
-  if (whole) {
-    t.U = to_block<T>(svd.U.leftCols(rank));
-  } else {
-    t.U = Block<T>(overwritten, a.rows(), rank);
-    product<T>(w.view(), multiply(mixer, svd.U.leftCols(rank)), t.U.view());
-  }
-  w = Block<T>();
+  Triplets<T> t =
+      factored_whole(a) ? detail::triplets_of_whole<T>(std::move(w), rank) : detail::triplets_by_qr<T>(std::move(w), rank, key);
   t.residuals = detail::measured_residuals<T>(a, t, Block<T>(), tol);
   return t;
 }
