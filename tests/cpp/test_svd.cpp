@@ -125,16 +125,6 @@ double ones(double) { return 1; }
 
 }  // namespace
 
-TEST("svd: columns and rows that are zero, fewer and more triplets than there are others") {
-  SmallMatrix a = SmallMatrix::Random(200, 40);
-  for (const Index j : {0, 7, 39}) a.col(j).setZero();
-  for (const Index rank : {1, 36, 37, 38, 40}) {
-    check_dense<double>(a, rank, 1e-10);
-    check_dense<double>(a.transpose(), rank, 1e-10);
-    check_dense<float>(a, rank, 1e-4);
-  }
-}
-
 TEST("svd: shapes, ranks and tolerances") {
   for (const auto& [m, n] : std::vector<std::pair<Index, Index>>{{1, 1}, {1, 30}, {30, 1}, {200, 90}, {90, 200}, {120, 120}}) {
     const Index least = std::min(m, n);
@@ -177,6 +167,13 @@ TEST("svd: zero, identity, single entries, zero rows and columns") {
   for (Index i = 0; i < 200; i += 2) holes.row(i).setZero();
   for (Index j = 0; j < 120; j += 3) holes.col(j).setZero();
   check_dense<double>(holes, 10, 1e-8);
+  SmallMatrix a = SmallMatrix::Random(200, 40);
+  for (const Index j : {0, 7, 39}) a.col(j).setZero();
+  for (const Index rank : {1, 36, 37, 38, 40}) {  // fewer and more triplets than there are columns that are not zero
+    check_dense<double>(a, rank, 1e-10);
+    check_dense<double>(a.transpose(), rank, 1e-10);
+    check_dense<float>(a, rank, 1e-4);
+  }
 }
 
 TEST("svd: powers of two factor out, bit for bit, over the whole range") {
