@@ -55,10 +55,11 @@ class ScatterPlan {
   template <class S, class I>
   void build(const CompressedView<S, I>& a, Index ranges) {
     ranges_ = std::clamp<Index>(ranges, 1, kMaxRanges);
-    find_bounds(a);
     order_.reset();
     cuts_.assign(static_cast<std::size_t>(a.outer * (ranges_ - 1)), 0);
+    bounds_ = {0, a.inner};
     if (ranges_ == 1) return;
+    find_bounds(a);
     std::atomic<bool> sorted{true};
     for_slices(a, [&](Index o) {
       if (!cut(a, o)) sorted = false;

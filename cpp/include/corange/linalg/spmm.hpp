@@ -14,183 +14,12 @@
 // Cost: 2 nnz width flops; bound by loading rows of X (gather) or updating rows of Y (scatter) from L2. Memory: one more Y.
 #pragma once
 
-#include "corange/linalg/scatter_plan.hpp"
-#include "corange/linalg/simd.hpp"
+#include "corange/linalg/sparse_slices.hpp"
 #include "corange/linalg/strided.hpp"
 
 namespace corange {
 
 namespace detail {
-
-/// Entries are converted in runs of this many, by vector instructions, before they are broadcast one by one.
-inline constexpr Index kRun = 64;
-
-/// Slices [begin, end).
-struct Outers {
-  Index begin = 0, end = 0;
-};
-
-template <class T, class S>
-void convert_run(const S* data, Index count, S scale, T* values) {
-  for (Index p = 0; p < count; ++p) values[p] = static_cast<T>(data[p] * scale);
-}
-
-/// One sum a row would wait for itself: narrow rows are summed in this many, entry p in sum p % kSums.
-template <int NV>
-inline constexpr int kSums = NV >= 4 ? 1 : 4 / NV;
-
-/// Rows met at random, of a block that does not fit in L2, are asked for this many entries before they are used: from L3 into L2
-/// far ahead, into L1 nearer. Their addresses follow no pattern, and a core waits for few lines at once. Where the block fits, or
-/// nearly, asking costs more than it saves; and for gather where rows are short: many of them are under way at once anyhow.
-struct Ahead {
-  Index near, far;
-};
-inline constexpr Ahead kGatherAhead{6, 24}, kScatterAhead{12, 48};
-inline constexpr Index kNearBytes = 5 << 19;
-template <class T, int NV>
-inline constexpr bool kLongRows = NV * simd::kLanes<T> * sizeof(T) >= 256;
-
-template <class T>
-bool prefetching(Index rows, Index ld) {
-  return rows * ld * static_cast<Index>(sizeof(T)) > kNearBytes;
-}
-
-/// Always inlined, here and below: GCC takes a function that does nothing but prefetch for one without effect, and drops its calls.
-template <class T, int NV, int locality>
-[[gnu::always_inline]] inline void prefetch_row(const T* row) {
-  constexpr Index kLine = static_cast<Index>(kAlignment / sizeof(T));
-  for (Index j = 0; j < NV * simd::kLanes<T>; j += kLine) __builtin_prefetch(row + j, 0, locality);
-}
-
-/// The rows of y that entries p + far and p + near of `indices` meet, as far as `known` entries go.
-template <class T, int NV, class I>
-[[gnu::always_inline]] inline void prefetch_rows(const I* indices, Index p, Index known, Ahead ahead, const T* y, Index ldy) {
-  if (p + ahead.far < known) prefetch_row<T, NV, 2>(y + static_cast<Index>(indices[p + ahead.far]) * ldy);
-  if (p + ahead.near < known) prefetch_row<T, NV, 3>(y + static_cast<Index>(indices[p + ahead.near]) * ldy);
-}
-
-/// sum = row o of A X, for the NV vectors of columns that x points to; entries before `last` may be looked at, for rows that come next.
-template <class T, int NV, class S, class I>
-void gather_row(const CompressedView<S, I>& a, Index o, const T* x, Index ldx, Index last, simd::Vector<T> (&sum)[NV]) {
-  constexpr int kLanes = simd::kLanes<T>, kParts = kSums<NV>;
-  T values[kRun];
-  simd::Vector<T> acc[kParts][NV] = {};
-  const auto add = [&](int part, T value, Index index) {
-    const T* row = x + index * ldx;
-    for (int v = 0; v < NV; ++v) acc[part][v] += value * simd::load(row + v * kLanes);
-  };
-  const Index stop = a.indptr[o + 1];
-  for (Index start = a.indptr[o]; start < stop; start += kRun) {
-    const Index count = std::min(kRun, stop - start);
-    const I* indices = a.indices + start;
-    convert_run(a.data + start, count, static_cast<S>(a.scale), values);
-    Index p = 0;
-    for (; p + kParts <= count; p += kParts)
-      for (int part = 0; part < kParts; ++part) {
-        if constexpr (kLongRows<T, NV>) prefetch_rows<T, NV>(indices, p + part, last - start, kGatherAhead, x, ldx);
-        add(part, values[p + part], static_cast<Index>(indices[p + part]));
-      }
-    for (; p < count; ++p) add(0, values[p], static_cast<Index>(indices[p]));
-  }
-  for (int part = 1; part < kParts; ++part)
-    for (int v = 0; v < NV; ++v) acc[0][v] += acc[part][v];
-  for (int v = 0; v < NV; ++v) sum[v] = acc[0][v];
-}
-
-/// Rows o of slices to rows o - outers.begin of y.
-template <class T, int NV, class S, class I>
-void gather_rows(const CompressedView<S, I>& a, Outers outers, const T* x, Index ldx, T* y, Index ldy) {
-  const Index last = prefetching<T>(a.inner, ldx) ? a.indptr[outers.end] : 0;
-  simd::Vector<T> sum[NV];
-  for (Index o = outers.begin; o < outers.end; ++o) {
-    gather_row<T, NV>(a, o, x, ldx, last, sum);
-    for (int v = 0; v < NV; ++v) simd::store(y + (o - outers.begin) * ldy + v * simd::kLanes<T>, sum[v]);
-  }
-}
-
-/// A matrix larger than L3 is read past it, this many entries ahead: each entry is used once, and would drive out rows of Y.
-inline constexpr Index kStreamAhead = 128;
-inline constexpr Index kStreamBytes = 32 << 20;
-
-template <class S, class I>
-bool streams(const CompressedView<S, I>& a) {
-  return a.nonzeros() * static_cast<Index>(sizeof(S) + sizeof(I)) > kStreamBytes;
-}
-
-template <class S, class I>
-[[gnu::always_inline]] inline void prefetch_entries(const CompressedView<S, I>& a, Index first, Index count) {
-  const Index stop = std::min(first + count, a.nonzeros());
-  for (Index p = first; p < stop; p += static_cast<Index>(kAlignment / sizeof(S))) __builtin_prefetch(a.data + p, 0, 0);
-  for (Index p = first; p < stop; p += static_cast<Index>(kAlignment / sizeof(I))) __builtin_prefetch(a.indices + p, 0, 0);
-}
-
-/// The first `known` of `indices` may be looked at, for the rows that come next; `count` of them belong to x.
-template <class T, int NV, class S, class I>
-void scatter_entries(const S* data, const I* indices, Index count, Index known, S scale, const simd::Vector<T> (&x)[NV], T* y,
-                     Index ldy) {
-  constexpr int kLanes = simd::kLanes<T>;
-  T values[kRun];
-  for (Index start = 0; start < count; start += kRun) {
-    const Index run = std::min(kRun, count - start);
-    convert_run(data + start, run, scale, values);
-    for (Index p = 0; p < run; ++p) {
-      prefetch_rows<T, NV>(indices, start + p, known, kScatterAhead, y, ldy);
-      T* row = y + static_cast<Index>(indices[start + p]) * ldy;
-      for (int v = 0; v < NV; ++v) simd::store<T>(row + v * kLanes, simd::load(row + v * kLanes) + values[p] * x[v]);
-    }
-  }
-}
-
-/// As scatter_entries, for entries that `order` picks out of a slice.
-template <class T, int NV, class S, class I>
-void scatter_picked(const S* data, const I* indices, const ScatterPlan::Position* order, Index count, S scale,
-                    const simd::Vector<T> (&x)[NV], T* y, Index ldy) {
-  constexpr int kLanes = simd::kLanes<T>;
-  for (Index p = 0; p < count; ++p) {
-    const T value = static_cast<T>(data[order[p]] * scale);
-    T* row = y + static_cast<Index>(indices[order[p]]) * ldy;
-    for (int v = 0; v < NV; ++v) simd::store<T>(row + v * kLanes, simd::load(row + v * kLanes) + value * x[v]);
-  }
-}
-
-/// x points to the row of outers.begin.
-template <class T, int NV, class S, class I>
-void scatter_range(const CompressedView<S, I>& a, Outers outers, const ScatterPlan& plan, Index range, const T* x, Index ldx,
-                   T* y, Index ldy) {
-  constexpr int kLanes = simd::kLanes<T>;
-  const S scale = static_cast<S>(a.scale);
-  const bool ahead = prefetching<T>(plan.bound(range + 1) - plan.bound(range), ldy), once = streams(a);
-  for (Index o = outers.begin; o < outers.end; ++o) {
-    if (o % 4096 == 0) check_interrupt();
-    const Index start = a.indptr[o], length = a.indptr[o + 1] - start;
-    const Index from = plan.offset(o, range, length), count = plan.offset(o, range + 1, length) - from;
-    if (once) prefetch_entries(a, start + from + kStreamAhead, count);
-    const Index known = plan.ranges() > 1 ? count : a.indptr[outers.end] - start;
-    simd::Vector<T> xo[NV];
-    for (int v = 0; v < NV; ++v) xo[v] = simd::load(x + (o - outers.begin) * ldx + v * kLanes);
-    if (plan.order())
-      scatter_picked<T, NV>(a.data + start, a.indices + start, plan.order() + start + from, count, scale, xo, y, ldy);
-    else
-      scatter_entries<T, NV>(a.data + start + from, a.indices + start + from, count, ahead ? known : 0, scale, xo, y, ldy);
-  }
-}
-
-/// Rows of Y = A X, and each scattered into z while its slice is at hand.
-template <class T, int NV, class S, class I>
-void normal_rows(const CompressedView<S, I>& a, Outers outers, const T* x, Index ldx, T* y, Index ldy, T* z, Index ldz) {
-  constexpr int kLanes = simd::kLanes<T>;
-  const Index last = prefetching<T>(a.inner, ldz) ? a.indptr[outers.end] : 0;
-  const bool once = streams(a);
-  for (Index o = outers.begin; o < outers.end; ++o) {
-    if (o % 4096 == 0) check_interrupt();
-    const Index start = a.indptr[o], length = a.indptr[o + 1] - start;
-    if (once) prefetch_entries(a, start + kStreamAhead, length);
-    simd::Vector<T> sum[NV];
-    gather_row<T, NV>(a, o, x, ldx, 0, sum);
-    for (int v = 0; v < NV; ++v) simd::store(y + o * ldy + v * kLanes, sum[v]);
-    scatter_entries<T, NV>(a.data + start, a.indices + start, length, last - start, static_cast<S>(a.scale), sum, z, ldz);
-  }
-}
 
 /// The outer slice where half of the entries have passed.
 template <class S, class I>
@@ -354,11 +183,13 @@ void spmm_scatter(const CompressedView<S, I>& a, const ScatterPlan& plan, Stride
   }
 }
 
-/// Whether spmm_normal serves: as many threads as parts, and blocks so narrow that reading A weighs more than what X and Z take
-/// from each other in L2.
+/// Whether spmm_normal serves: as many threads as parts, and reading A weighs more than what X and the sums of Z take from each
+/// other: blocks must be narrow for L2, and all three stay in L3.
 template <class T>
 bool spmm_fuses(const ScatterPlan& plan, BlockView<T> z) {
-  return plan.ranges() == 1 && z.width() * static_cast<Index>(sizeof(T)) <= detail::kNarrowBytes;
+  constexpr Index kSharedBytes = 8 << 20;
+  const Index row = z.width() * static_cast<Index>(sizeof(T));
+  return plan.ranges() == 1 && row <= detail::kNarrowBytes && 3 * z.rows * row <= kSharedBytes;
 }
 
 /// Y = A X and Z = A' Y for CSR, with the bits of spmm_gather and spmm_scatter; where spmm_fuses says so.
