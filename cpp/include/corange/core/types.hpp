@@ -102,8 +102,10 @@ class Block {
         view_{data_.get(), rows, cols, padded<T>(cols)} {}
 
   Block(Overwritten, Index rows, Index cols) : Block(uninitialized, rows, cols) {
+    // All padding is in the last line of a row; that line as a whole is one or two instructions.
+    constexpr Index kLine = static_cast<Index>(kAlignment / sizeof(T));
     if (cols < view_.ld)
-      for (Index i = 0; i < rows; ++i) std::fill_n(view_.row(i) + cols, view_.ld - cols, T(0));
+      for (Index i = 0; i < rows; ++i) std::memset(static_cast<void*>(view_.row(i) + view_.ld - kLine), 0, kAlignment);
   }
 
   BlockView<T> view() { return view_; }

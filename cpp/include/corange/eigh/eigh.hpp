@@ -130,8 +130,7 @@ class EighDriver {
     const SmallMatrix y = select_columns(eigen.vectors, order);
     product<D>(vectors_.view(), y, vectors_.view());
     product<D>(w.view(), y, w.view());
-    subtract_scaled<D>(vectors_.view(), values_, w.view());
-    const SmallVector residuals = squared_column_norms<D>(w.view()).cwiseSqrt();
+    const SmallVector residuals = squared_residual_norms<D>(w.view(), vectors_.view(), values_).cwiseSqrt();
     scale_ = std::max(scale_, values_.cwiseAbs().maxCoeff());
     report_.converged = (residuals.array() <= tol_ * scale_).all();
     report_.scale = std::ldexp(scale_, exponent_);

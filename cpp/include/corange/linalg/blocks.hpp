@@ -4,10 +4,9 @@
 //   gram(Z)                     G = Z' Z        half of that
 //   subtract_product(V, C, Z)   Z -= V C
 //   product(V, C, Y)            Y = V C         (Y may be the leading columns of V: rows are finished one tile at a time)
-//   squared_column_norms(Z)
+//   squared_column_norms(Z), squared_residual_norms(Y, V, d)   of Z, and of Y - V diag(d)
 #pragma once
 
-#include <memory>
 #include <vector>
 
 #include "corange/core/parallel.hpp"
@@ -24,8 +23,9 @@ inline constexpr Index kPieceEntries = 1 << 16;    // of C in one task: small en
 /// sum = or += V' Z over at most kSumRows rows; `piece` is scratch for sums in single precision.
 template <class T>
 void add_adjoint_product(BlockView<const T> v, BlockView<const T> z, BlockView<T> piece, BlockView<double> sum, bool first) {
-  if constexpr (std::is_same_v<T, double>) return panel_product<double>(transposed(v), z, sum, first ? Store::set : Store::add);
-  panel_product<T>(transposed(v), z, piece, Store::set);
+  if constexpr (std::is_same_v<T, double>)
+    return panel_product<double, Next::inner>(transposed(v), z, sum, first ? Store::set : Store::add);
+  panel_product<T, Next::inner>(transposed(v), z, piece, Store::set);
   for (Index i = 0; i < piece.rows; ++i)
     for (Index j = 0; j < piece.cols; ++j) sum(i, j) = static_cast<double>(piece(i, j)) + (first ? 0.0 : sum(i, j));
 }
@@ -102,13 +102,16 @@ void subtract_product(BlockView<const T> v, const SmallMatrix& c, BlockView<T> z
 /// What products know of a small right operand: of an upper triangular one, half need not be computed.
 enum class Shape { full, upper };
 
-/// Y = V C; Y may share V's memory, and what lies beyond its columns is not touched.
+/// Y = V C; Y may share V's memory, and beyond its columns no more is touched than the last line of a row that ends there.
 template <class T>
 void product(BlockView<const T> v, const SmallMatrix& c, BlockView<T> y, Shape shape = Shape::full) {
   const Block<T> coefficients = to_block<T>(c);
   const Tiling tiles = tiling(v.rows, 64, 64), panels{y.cols, shape == Shape::upper ? 64 : std::max<Index>(y.cols, 1)};
+  const bool in_place = panel_in_place<T>(v.cols, y.width()) && (y.width() == y.cols || y.width() == y.ld);
   parallel_for(tiles.count(), v.rows * v.cols * y.cols, [&](Index t) {
     const Index row = tiles.begin(t), rows = tiles.size(t);
+    if (in_place)
+      return panel_product<T>(strided(v.middle_rows(row, rows)), coefficients.view(), y.middle_rows(row, rows), Store::set);
     Block<T> result(uninitialized, rows, y.cols);
     for (Index p = 0; p < panels.count(); ++p) {
       const Index col = panels.begin(p), cols = panels.size(p), inner = shape == Shape::upper ? col + cols : v.cols;
@@ -128,22 +131,40 @@ void convert(BlockView<S> src, BlockView<D> dst) {
   });
 }
 
+namespace detail {
+
+/// The sum over i of entry(i, j)^2 for each column j.
+template <class Entry>
+SmallVector sums_of_squares(Index rows, Index cols, const Entry& entry) {
+  const Tiling tiles = tiling(rows);
+  std::vector<double> partial(static_cast<std::size_t>(cols * tiles.count()), 0.0);
+  parallel_for(tiles.count(), rows * cols, [&](Index t) {
+    double* sum = partial.data() + t * cols;
+    for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i)
+      for (Index j = 0; j < cols; ++j) {
+        const double x = entry(i, j);
+        sum[j] += x * x;
+      }
+  });
+  SmallVector total = SmallVector::Zero(cols);
+  for (Index t = 0; t < tiles.count(); ++t)
+    for (Index j = 0; j < cols; ++j) total(j) += partial[static_cast<std::size_t>(t * cols + j)];
+  return total;
+}
+
+}  // namespace detail
+
 template <class T>
 SmallVector squared_column_norms(BlockView<const T> z) {
-  const Tiling tiles = tiling(z.rows);
-  const Index width = z.cols;
-  std::vector<double> partial(static_cast<std::size_t>(width * tiles.count()), 0.0);
-  parallel_for(tiles.count(), z.rows * width, [&](Index t) {
-    double* sum = partial.data() + t * width;
-    for (Index i = tiles.begin(t); i < tiles.begin(t) + tiles.size(t); ++i) {
-      const T* row = z.row(i);
-      for (Index j = 0; j < width; ++j) sum[j] += static_cast<double>(row[j]) * static_cast<double>(row[j]);
-    }
-  });
-  SmallVector total = SmallVector::Zero(width);
-  for (Index t = 0; t < tiles.count(); ++t)
-    for (Index j = 0; j < width; ++j) total(j) += partial[static_cast<std::size_t>(t * width + j)];
-  return total;
+  return detail::sums_of_squares(z.rows, z.cols, [&](Index i, Index j) { return static_cast<double>(z(i, j)); });
+}
+
+/// Squared norms of the columns of Y - V diag(d).
+template <class T>
+SmallVector squared_residual_norms(BlockView<const T> y, BlockView<const T> v, const SmallVector& d) {
+  const double* factor = d.data();
+  return detail::sums_of_squares(
+      y.rows, y.cols, [&](Index i, Index j) { return static_cast<double>(y(i, j)) - factor[j] * static_cast<double>(v(i, j)); });
 }
 
 /// Y -= V diag(d).

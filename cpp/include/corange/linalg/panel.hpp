@@ -14,6 +14,9 @@ namespace corange {
 
 enum class Store { set, add, subtract };
 
+/// What is read after the A of a product: the rows below it, or what follows each of its rows.
+enum class Next { rows, inner };
+
 namespace detail {
 
 template <class T, int MR, int NV>
@@ -21,21 +24,28 @@ struct MicroKernel {
   using V = simd::Vector<T>;
   static constexpr int kLanes = simd::kLanes<T>;
 
-  /// Asks for the next MR rows of A: MR streams of short rows, and rows of A' all the more, are nothing that hardware foresees.
-  /// Each line is asked for once where rows are contiguous (p % kLine takes all values along it), and where columns are.
-  static void prefetch_next_rows(const T* a, Index a_row, Index a_col, Index p) {
+  /// Asks for entries of A that come next: MR streams of short rows, and rows of A' all the more, are nothing that hardware
+  /// foresees. Of next rows each line is asked for once where rows are contiguous (p % kLine takes all values along it), and where
+  /// columns are; of next columns where columns are.
+  template <Next next>
+  static void prefetch(const T* a, Index a_row, Index a_col, Index p, Index k) {
     constexpr int kLine = 64 / sizeof(T);
-    for (int i = 0; i < MR; i += kLine) __builtin_prefetch(a + (MR + i + p % kLine) * a_row + p * a_col, 0, 2);
+    for (int i = 0; i < MR; i += kLine)
+      if constexpr (next == Next::rows)
+        __builtin_prefetch(a + (MR + i + p % kLine) * a_row + p * a_col, 0, 2);
+      else
+        __builtin_prefetch(a + i * a_row + (k + p) * a_col, 0, 2);
   }
 
   /// Never inlined: within loops that hold several of them, registers and addresses come out differently, up to 1.6 times slower.
+  template <Next next>
   [[gnu::noinline]] static void run(Index k, const T* a, Index a_row, Index a_col, const T* b, Index ldb, T* c, Index ldc,
                                     Store op) {
     V acc[MR][NV] = {};
     for (Index p = 0; p < k; ++p) {
       V bp[NV];
       for (int v = 0; v < NV; ++v) bp[v] = simd::load(b + p * ldb + v * kLanes);
-      if constexpr (MR > 4) prefetch_next_rows(a, a_row, a_col, p);
+      if constexpr (MR > 4) prefetch<next>(a, a_row, a_col, p, k);
       for (int i = 0; i < MR; ++i) {
         const T x = a[i * a_row + p * a_col];
         for (int v = 0; v < NV; ++v) acc[i][v] += x * bp[v];
@@ -59,13 +69,14 @@ inline constexpr int kMicroVectors = simd::kRegisters == 32 ? 4 : 2;
 template <int NV>
 inline constexpr int kMicroRows = NV == 1 ? (simd::kRegisters == 32 ? 12 : 8) : (simd::kRegisters - NV - 1) / NV / 2 * 2;
 
-template <class T, int NV>
+template <class T, int NV, Next next>
 void panel_rows(StridedView<T> a, const T* b, Index ldb, T* c, Index ldc, Store op) {
   constexpr int kRows = kMicroRows<NV>;
   Index i = 0;
   const auto step = [&]<int MR>() {
     for (; i + MR <= a.rows; i += MR)
-      MicroKernel<T, MR, NV>::run(a.cols, a.data + i * a.row_stride, a.row_stride, a.col_stride, b, ldb, c + i * ldc, ldc, op);
+      MicroKernel<T, MR, NV>::template run<next>(a.cols, a.data + i * a.row_stride, a.row_stride, a.col_stride, b, ldb,
+                                                 c + i * ldc, ldc, op);
   };
   step.template operator()<kRows>();
   if constexpr (kRows > 4) step.template operator()<4>();
@@ -74,34 +85,49 @@ void panel_rows(StridedView<T> a, const T* b, Index ldb, T* c, Index ldc, Store 
 }
 
 /// Columns [j, j + kGroup) of C, or what is left of them.
-template <class T>
+template <class T, Next next>
 void panel_columns(StridedView<T> a, BlockView<const T> b, BlockView<T> c, Index j, Store op) {
   const T* bj = b.data + j;
   T* cj = c.data + j;
   switch (std::min<Index>(b.width() - j, kMicroVectors * simd::kLanes<T>) / simd::kLanes<T>) {
     case 1:
-      return panel_rows<T, 1>(a, bj, b.ld, cj, c.ld, op);
+      return panel_rows<T, 1, next>(a, bj, b.ld, cj, c.ld, op);
     case 2:
-      return panel_rows<T, 2>(a, bj, b.ld, cj, c.ld, op);
+      return panel_rows<T, 2, next>(a, bj, b.ld, cj, c.ld, op);
     case 3:
-      return panel_rows<T, std::min(3, kMicroVectors)>(a, bj, b.ld, cj, c.ld, op);
+      return panel_rows<T, std::min(3, kMicroVectors), next>(a, bj, b.ld, cj, c.ld, op);
     default:
-      return panel_rows<T, kMicroVectors>(a, bj, b.ld, cj, c.ld, op);
+      return panel_rows<T, kMicroVectors, next>(a, bj, b.ld, cj, c.ld, op);
   }
+}
+
+inline constexpr Index kPanelBytes = 192 * 1024;  // of B, and of A where B is wide: they stay in L2
+template <class T>
+inline constexpr Index kPanelGroup = kMicroVectors * simd::kLanes<T>;  // columns of C computed at once
+
+/// Rows of B used at once.
+template <class T>
+Index panel_depth(Index width) {
+  return std::max<Index>(64, kPanelBytes / (static_cast<Index>(sizeof(T)) * std::min(width, kPanelGroup<T>)));
 }
 
 }  // namespace detail
 
+/// Whether rows of C are read and written once, after the same rows of A have been read: then C may be A.
+template <class T>
+bool panel_in_place(Index inner, Index width) {
+  return width <= detail::kPanelGroup<T> && inner <= detail::panel_depth<T>(width);
+}
+
 /// C (op)= A B; serial. B and C are padded blocks of equal width. k is cut so that the piece of B in use stays in L2, and where B
 /// is wide, so are the rows of A, for those columns that are computed at once read them anew.
-template <class T>
+template <class T, Next next = Next::rows>
 void panel_product(StridedView<T> a, BlockView<const T> b, BlockView<T> c, Store op) {
-  constexpr Index kPieceBytes = 192 * 1024;
-  constexpr Index kGroup = detail::kMicroVectors * simd::kLanes<T>, kRows = 2 * detail::kMicroRows<detail::kMicroVectors>;
+  constexpr Index kGroup = detail::kPanelGroup<T>, kRows = 2 * detail::kMicroRows<detail::kMicroVectors>;
   const Index width = b.width(), bytes = static_cast<Index>(sizeof(T));
   if (width == 0) return;
-  const Index piece = std::max<Index>(64, kPieceBytes / (bytes * std::min(width, kGroup)));
-  const Index fitting = kPieceBytes / (bytes * std::clamp<Index>(a.cols, 1, piece)) / kRows;
+  const Index piece = detail::panel_depth<T>(width);
+  const Index fitting = detail::kPanelBytes / (bytes * std::clamp<Index>(a.cols, 1, piece)) / kRows;
   const Index rows = width <= kGroup ? std::max<Index>(a.rows, 1) : std::max<Index>(fitting, 1) * kRows;
   if (a.cols == 0 && op == Store::set)
     for (Index i = 0; i < c.rows; ++i) std::fill_n(c.row(i), width, T(0));
@@ -112,7 +138,7 @@ void panel_product(StridedView<T> a, BlockView<const T> b, BlockView<T> c, Store
       const Index count = std::min(rows, a.rows - i);
       const StridedView<T> block{a.data + i * a.row_stride + p * a.col_stride, count, inner, a.row_stride, a.col_stride};
       for (Index j = 0; j < width; j += kGroup)
-        detail::panel_columns<T>(block, b.middle_rows(p, inner), c.middle_rows(i, count), j, op_p);
+        detail::panel_columns<T, next>(block, b.middle_rows(p, inner), c.middle_rows(i, count), j, op_p);
     }
   }
 }

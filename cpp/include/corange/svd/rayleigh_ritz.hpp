@@ -29,11 +29,10 @@ namespace detail {
 /// A'U from Z = A'W and W = U diag(s) Y' loses s_1/s_i digits; fine unless the smallest value is this small.
 inline constexpr double kFusedResidualRange = 1e-6;
 
-/// ||A'u_i - s_i v_i|| with A'U given; au is overwritten.
+/// ||A'u_i - s_i v_i|| with A'U given.
 template <class T>
-SmallVector residual_norms(BlockView<T> au, BlockView<const T> v, const SmallVector& s) {
-  subtract_scaled<T>(v, s, au);
-  return squared_column_norms<T>(au).cwiseSqrt();
+SmallVector residual_norms(BlockView<const T> au, BlockView<const T> v, const SmallVector& s) {
+  return squared_residual_norms<T>(au, v, s).cwiseSqrt();
 }
 
 /// A'U for the residuals: from `z` where one pass made it and no digits are lost, else by one more product, in single precision
