@@ -164,3 +164,41 @@ TEST("parallel: a forked child runs serially instead of hanging") {
   });
 }
 #endif
+
+#if defined(__linux__) && defined(_OPENMP)
+namespace {
+
+cpu_set_t allowed_processors() {
+  cpu_set_t allowed;
+  CHECK(sched_getaffinity(0, sizeof(allowed), &allowed) == 0);
+  return allowed;
+}
+
+}  // namespace
+
+TEST("parallel: a thread leaves a processor for another that it may use, and may use all as before") {
+  const cpu_set_t before = allowed_processors();
+  bool moved = false;
+  for (int attempt = 0; attempt < 10 && !moved; ++attempt) {  // the system may send it back at once
+    const int taken = sched_getcpu();
+    detail::leave_processor(taken);
+    moved = sched_getcpu() != taken;
+  }
+  CHECK(moved == (CPU_COUNT(&before) > 1));
+  const cpu_set_t after = allowed_processors();
+  CHECK(CPU_EQUAL(&before, &after));
+}
+
+TEST("parallel: a thread that is bound to a processor stays there") {
+  const cpu_set_t before = allowed_processors();
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(static_cast<std::size_t>(sched_getcpu()), &one);
+  CHECK(sched_setaffinity(0, sizeof(one), &one) == 0);
+  const int here = sched_getcpu();
+  detail::leave_processor(here);
+  const cpu_set_t after = allowed_processors();
+  CHECK(sched_getcpu() == here && CPU_EQUAL(&one, &after));
+  CHECK(sched_setaffinity(0, sizeof(before), &before) == 0);
+}
+#endif

@@ -29,6 +29,7 @@
 #endif
 
 #include "corange/core/errors.hpp"
+#include "corange/core/placement.hpp"
 #include "corange/core/types.hpp"
 
 namespace corange {
@@ -161,8 +162,15 @@ void parallel_for(Index tasks, Index work, Fn&& fn) {
     static_cast<void>(registered);
 #endif
     detail::parallel_state().used = true;
+    {
+      const detail::Placement placement(threads);
 #pragma omp parallel num_threads(threads)
-    runner.run(omp_get_thread_num() == 0);
+      {
+        const bool caller = omp_get_thread_num() == 0;
+        placement.settle(caller);
+        runner.run(caller);
+      }
+    }
     runner.rethrow();
     return;
   }
