@@ -52,6 +52,9 @@ class Reflectors {
   Reflectors(Index rows, Index count, Index offset)
       : offset_(offset), v_(SmallMatrix::Zero(rows, count)), tau_(SmallVector::Zero(count)) {}
 
+  double tau(Index j) const { return tau_(j); }
+  auto tail(Index j) { return v_.col(j).tail(v_.rows() - j - offset_); }
+
   /// The j-th, which takes x, entries j + offset and beyond, to the first unit vector times what is returned.
   template <class Vector>
   double make(Index j, const Vector& x) {
@@ -63,8 +66,6 @@ class Reflectors {
     return image;
   }
 
-  double tau(Index j) const { return tau_(j); }
-  auto tail(Index j) { return v_.col(j).tail(v_.rows() - j - offset_); }
   /// Of reflectors [first, first + count), entries from `row` on.
   auto part(Index first, Index count, Index row) const { return v_.block(row, first, v_.rows() - row, count); }
 
