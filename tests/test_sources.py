@@ -1,14 +1,19 @@
 """Matrices known by their products or their rows, and shifts of all kinds of matrices."""
 
 import mmap
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
+import corange as cr
 from corange import _sources
-from corange._operators import as_matrix, as_operator
+from corange._operators import as_matrix, as_operator, as_stored
 from operators_reference import DENSE, RNG, M, N, assert_stands_for, products
 
 
@@ -209,6 +214,65 @@ class TestMemoryMaps:
         assert matrix.kind == "rows"
         assert "memory-mapped" in matrix.description
         assert_stands_for(matrix.operator, view(DENSE))
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize("view", [lambda A: A, lambda A: A.T, lambda A: A[2:, ::2], lambda A: A[:, ::-1]])
+    def test_files_stored_by_columns_are_read_by_columns(self, tmp_path, view, dtype, monkeypatch):
+        monkeypatch.setattr(_sources, "STREAMED_BYTES", 100)
+        monkeypatch.setattr(_sources, "BLOCK_BYTES", 4 * M * 8)
+        np.save(tmp_path / "a.npy", np.asfortranarray(DENSE.astype(dtype)))
+        A = view(np.load(tmp_path / "a.npy", mmap_mode="r"))
+        by_columns = abs(A.strides[0]) < abs(A.strides[1])
+        mean, scale = RNG.standard_normal(A.shape[1]), RNG.uniform(1, 2, A.shape[0])
+        matrix = as_matrix(A, mean=mean, row_scale=scale)
+        assert matrix.kind == "rows"
+        assert ("columns at a time" in matrix.description) == by_columns
+        expected = scale[:, np.newaxis] * (np.asarray(A, dtype=np.float64) - mean)
+        assert_stands_for(matrix.operator, expected, dtype)
+        centered = as_matrix(A, center=True)
+        np.testing.assert_allclose(centered.mean, np.asarray(A).mean(axis=0), rtol=1e-5, atol=1e-6)
+        stored = as_stored(A)
+        read, height = stored.arrays
+        np.testing.assert_array_equal(
+            np.vstack([read(i, min(i + height, len(A))) for i in range(0, len(A), height)]), A
+        )
+
+    @pytest.mark.parametrize("center", [False, True])
+    def test_nan_in_a_file_stored_by_columns_is_refused_by_place(self, tmp_path, center, monkeypatch):
+        monkeypatch.setattr(_sources, "STREAMED_BYTES", 100)
+        A = np.asfortranarray(DENSE)
+        A[5, 3] = np.nan
+        np.save(tmp_path / "a.npy", A)
+        with pytest.raises(ValueError, match="row 5, column 3"):
+            cr.svd(np.load(tmp_path / "a.npy", mmap_mode="r"), 2, center=center)
+
+    @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+    @pytest.mark.parametrize("shape", [(4000, 4000), (400, 40000), (40000, 400)])
+    @pytest.mark.parametrize("order", ["C", "F"])
+    def test_a_mapped_file_is_never_in_memory_whole(self, tmp_path, shape, order):
+        A = np.memmap(tmp_path / "a", np.float32, "w+", shape=shape, order=order)
+        A[:] = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+        A.flush()
+        program = textwrap.dedent(f"""
+            import re, sys, numpy as np, corange as cr
+            from corange import _sources
+            from corange._operators import as_stored
+            _sources.STREAMED_BYTES, _sources.BLOCK_BYTES = 2**24, 2**22
+            file = "/proc/self/status"
+            status = lambda key: int(re.search(key + r":\\s+(\\d+)", open(file).read())[1]) / 1024
+            small = np.ones((300, 200))
+            cr.svd(small, 5)
+            A = np.memmap({str(tmp_path / "a")!r}, np.float32, "r", shape={shape}, order={order!r})
+            before = status("VmRSS")
+            cr.svd(A, 5, tol=0.5, max_passes=4, random_state=0)
+            read, height = as_stored(A).arrays
+            starts = range(0, len(A), height)
+            assert sum(float(np.abs(read(i, min(i + height, len(A)))).sum()) for i in starts) > 0
+            print(status("VmHWM") - before)
+        """)
+        grown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        # the file has 61 MB; blocks of 4 MB, what lies around them, and factors and basis of some 10 MB
+        assert float(grown.stdout) < 32
 
     def test_changes_to_a_private_copy_survive(self, path, monkeypatch):
         monkeypatch.setattr(_sources, "STREAMED_BYTES", 100)

@@ -49,10 +49,11 @@ std::shared_ptr<const LinearOperator> make_dense(const py::array& a, Affine affi
 
 std::shared_ptr<const LinearOperator> make_row_blocked(const py::function& read, std::pair<Index, Index> shape,
                                                        const py::dtype& dtype, Index block_rows, bool check_finite,
-                                                       Affine affine) {
+                                                       bool by_columns, Affine affine) {
   const auto make = [&]<class S>(S) -> std::shared_ptr<const LinearOperator> {
-    return std::make_shared<RowBlockedOperator<S>>(reader<S>(read, shape.second), shape.first, shape.second, block_rows,
-                                                   check_finite, affine);
+    const auto [m, n] = shape;
+    if (!by_columns) return std::make_shared<RowBlockedOperator<S>>(reader<S>(read, n), m, n, block_rows, check_finite, affine);
+    return RowBlockedOperator<S>(reader<S>(read, m), n, m, block_rows, check_finite, affine.transposed(), 1, true).view(true, 1);
   };
   if (dtype.is(py::dtype::of<float>())) return make(float{});
   if (dtype.is(py::dtype::of<double>())) return make(double{});

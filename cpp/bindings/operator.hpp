@@ -25,9 +25,10 @@ struct Operator {
 Affine affine_of(const py::object& mean, const py::object& row_scale, Index rows, Index cols, std::vector<py::object>& keep);
 
 std::shared_ptr<const LinearOperator> make_dense(const py::array& a, Affine affine);
+/// by_columns: `read` gives columns start .. stop, as rows.
 std::shared_ptr<const LinearOperator> make_row_blocked(const py::function& read, std::pair<Index, Index> shape,
                                                        const py::dtype& dtype, Index block_rows, bool check_finite,
-                                                       Affine affine);
+                                                       bool by_columns, Affine affine);
 std::shared_ptr<const LinearOperator> make_sparse(const py::array& indptr, const py::array& indices, const py::array& data,
                                                   Index rows, Index cols, bool by_rows);
 

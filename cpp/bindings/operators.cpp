@@ -55,11 +55,11 @@ struct CscOp : CompressedOp {
 
 struct RowBlockedOp : Operator {
   RowBlockedOp(const py::function& read, std::pair<Index, Index> shape, const py::dtype& dtype, Index block_rows,
-               const py::object& mean, const py::object& row_scale, bool check_finite) {
+               const py::object& mean, const py::object& row_scale, bool check_finite, bool by_columns) {
     const Affine affine = affine_of(mean, row_scale, shape.first, shape.second, keep);
     keep.push_back(read);
-    raw = make_row_blocked(read, shape, dtype, block_rows, check_finite, {});
-    core = make_row_blocked(read, shape, dtype, block_rows, check_finite, affine);
+    raw = make_row_blocked(read, shape, dtype, block_rows, check_finite, by_columns, {});
+    core = make_row_blocked(read, shape, dtype, block_rows, check_finite, by_columns, affine);
   }
 };
 
@@ -217,8 +217,9 @@ void register_operators(py::module_& m) {
       .def(py::init<py::array, py::array, py::array, std::pair<Index, Index>, py::object, py::object>(), "indptr"_a, "indices"_a,
            "data"_a, "shape"_a, "mean"_a = py::none(), "row_scale"_a = py::none());
   py::class_<RowBlockedOp, Operator>(m, "RowBlockedOperator")
-      .def(py::init<py::function, std::pair<Index, Index>, py::dtype, Index, py::object, py::object, bool>(), "read"_a, "shape"_a,
-           "dtype"_a, "block_rows"_a, "mean"_a = py::none(), "row_scale"_a = py::none(), "check_finite"_a = true);
+      .def(py::init<py::function, std::pair<Index, Index>, py::dtype, Index, py::object, py::object, bool, bool>(), "read"_a,
+           "shape"_a, "dtype"_a, "block_rows"_a, "mean"_a = py::none(), "row_scale"_a = py::none(), "check_finite"_a = true,
+           "by_columns"_a = false);
   py::class_<CallbackOp, Operator>(m, "CallbackOperator")
       .def(py::init<py::function, py::function, std::pair<Index, Index>, py::dtype, py::object, py::object>(), "matmat"_a,
            "rmatmat"_a, "shape"_a, "dtype"_a, "mean"_a = py::none(), "row_scale"_a = py::none());

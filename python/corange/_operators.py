@@ -20,6 +20,7 @@ from corange._sources import (
     has_rows,
     memory_map,
     rows_per_block,
+    stored_by_columns,
     worth_streaming,
 )
 from corange._sparse import compressed
@@ -150,22 +151,25 @@ class _Source(NamedTuple):
     kind: str
 
 
-def _source(A: Any, name: str, *, check_finite: bool, symmetric: bool) -> _Source:
-    """Find out what kind of matrix this is. The order matters: an h5py dataset could become an array too."""
+def _source(A: Any, name: str, *, check_finite: bool, symmetric: bool, any_order: bool = True) -> _Source:
+    """Find out what kind of matrix this is. The order matters: an h5py dataset could become an array too.
+
+    With `any_order` files that are stored by columns are read so; else all by rows.
+    """
     if isinstance(A, np.ma.MaskedArray):
         raise TypeError(
             f"{name} is a masked array, whose mask a factorization cannot honour. Fill it first, for example "
             f"with {name}.filled(0)."
         )
     if isinstance(A, np.ndarray):
-        return _from_array(A, name, check_finite=check_finite)
+        return _from_array(A, name, check_finite=check_finite, any_order=any_order)
     if scipy.sparse.issparse(A):
         return _from_sparse(A, name)
     if has_rows(A):
         return _from_rows(A, name, check_finite=check_finite)
     if has_products(A, symmetric=symmetric):
         return _from_products(A, name, check_finite=check_finite, symmetric=symmetric)
-    return _from_array(_converted(A, name), name, check_finite=check_finite)
+    return _from_array(_converted(A, name), name, check_finite=check_finite, any_order=any_order)
 
 
 def check_shape(shape: Any, name: str) -> tuple[int, int]:
@@ -219,7 +223,7 @@ def _converted(A: Any, name: str) -> Array:
     return array
 
 
-def _from_array(A: Array, name: str, *, check_finite: bool) -> _Source:
+def _from_array(A: Array, name: str, *, check_finite: bool, any_order: bool) -> _Source:
     shape = check_shape(A.shape, name)
     plain = np.asarray(A)  # np.matrix and np.memmap answer to indexing in their own ways
     if plain.dtype.kind == "O":
@@ -229,8 +233,9 @@ def _from_array(A: Array, name: str, *, check_finite: bool) -> _Source:
     if mapped is not None:
         mapped.refuse_truncated(name)
         if worth_streaming(plain):
-            rows = MappedRows(plain, name, dtype, mapped)
-            return _by_rows(rows, shape, "memory-mapped matrix", check_finite)
+            by_columns = any_order and stored_by_columns(plain)
+            rows = MappedRows(plain.T if by_columns else plain, name, dtype, mapped)
+            return _by_rows(rows, shape, "memory-mapped matrix", check_finite, by_columns)
     if plain.dtype != dtype or not plain.dtype.isnative or not plain.flags.aligned:
         with np.errstate(over="ignore"):  # a longdouble out of range becomes inf, which is refused by name
             plain = np.array(plain, dtype=dtype)
@@ -259,11 +264,17 @@ def _from_rows(A: Any, name: str, *, check_finite: bool) -> _Source:
     return _by_rows(rows, shape, f"row-blocked {type(A).__name__}", check_finite)
 
 
-def _by_rows(rows: RowSource, shape: tuple[int, int], what: str, check_finite: bool) -> _Source:
+def _by_rows(
+    rows: RowSource, shape: tuple[int, int], what: str, check_finite: bool, by_columns: bool = False
+) -> _Source:
     build = partial(
-        _core.RowBlockedOperator, rows.read, shape, rows.dtype, rows.block_rows, check_finite=check_finite
+        _core.RowBlockedOperator,
+        *(rows.read, shape, rows.dtype, rows.block_rows),
+        check_finite=check_finite,
+        by_columns=by_columns,
     )
-    return _Source(build, f"{what}, {rows.dtype}, read {rows.block_rows} rows at a time", "rows")
+    lines = "columns" if by_columns else "rows"
+    return _Source(build, f"{what}, {rows.dtype}, read {rows.block_rows} {lines} at a time", "rows")
 
 
 def _from_products(A: Any, name: str, *, check_finite: bool, symmetric: bool) -> _Source:
@@ -329,7 +340,7 @@ def as_stored(
 
     Parameters and errors are those of `as_matrix`.
     """
-    source = _source(A, argument_name, check_finite=check_finite, symmetric=False)
+    source = _source(A, argument_name, check_finite=check_finite, symmetric=False, any_order=False)
     operator = source.build()
     if check_finite and look_now and source.kind in ("dense", "sparse"):
         _refuse_nonfinite(operator, argument_name, "pass check_finite=False")

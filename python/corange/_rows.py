@@ -9,7 +9,7 @@ import numpy.typing as npt
 import scipy.sparse
 
 from corange._operators import as_matrix, as_operator, check_shape
-from corange._sources import RowSource, has_rows, rows_per_block
+from corange._sources import MappedRows, RowSource, has_rows, memory_map, rows_per_block
 from corange._sparse import compressed
 
 __all__ = ["Rows", "adjoint_product", "column_norms", "frobenius_norm", "largest_norm"]
@@ -56,6 +56,9 @@ class Rows:
             if matrix.kind == "rows":
                 height = rows_per_block(self.shape, self.dtype, getattr(A, "chunks", None))
             self._source = RowSource(source, name, self.dtype, height)
+            mapped = memory_map(source) if matrix.kind == "rows" else None
+            if mapped is not None:
+                self._source = MappedRows(source, name, self.dtype, mapped)
 
     def norms(self) -> npt.NDArray[np.float64]:
         """Euclidean norms of all rows, in one pass; squares neither overflow nor vanish."""

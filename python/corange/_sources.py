@@ -22,6 +22,7 @@ __all__ = [
     "has_rows",
     "memory_map",
     "rows_per_block",
+    "stored_by_columns",
     "worth_streaming",
 ]
 
@@ -31,6 +32,8 @@ Array = npt.NDArray[Any]
 BLOCK_BYTES = 64 * 2**20
 # Mapped files beyond this are read block by block, so that their pages never pile up in this process.
 STREAMED_BYTES = 2**30
+# What the operating system brings in around one byte of a file that is needed.
+_PAGES_AT_ONCE = 2**17
 
 
 def has_rows(A: Any) -> bool:
@@ -222,15 +225,34 @@ class MappedRows(RowSource):
     """Rows of a memory-mapped file: used in place, read ahead, and let go of afterwards."""
 
     def __init__(self, A: Array, name: str, dtype: np.dtype[Any], mapped: MemoryMap) -> None:
-        super().__init__(A, name, dtype, rows_per_block(A.shape, dtype, None))
+        m, n = A.shape
+        width = max(n, abs(A.strides[0]) // A.itemsize)  # rows of a view may lie far apart
+        super().__init__(A, name, dtype, rows_per_block((m, width), dtype, None))
         self._mapped = mapped
 
     def read(self, start: int, stop: int) -> Array:
         """Rows from start to stop as a C-contiguous array, a view of the file where that is possible."""
         self._mapped.drop_pages()
         self._mapped.refuse_truncated(self._name)
+        if stored_by_columns(self._A):
+            return self._gathered(start, stop)
         self._mapped.fetch(self._A[stop : stop + self.block_rows])
         return super().read(start, stop)
+
+    def _gathered(self, start: int, stop: int) -> Array:
+        """Read some columns at a time: a short piece of each brings what lies around it into memory."""
+        n = self._A.shape[1]
+        rows = np.empty((stop - start, n), self.dtype)
+        width = max(1, BLOCK_BYTES // ((stop - start) * self._A.itemsize + _PAGES_AT_ONCE))
+        for first in range(0, n, width):
+            rows[:, first : first + width] = self._A[start:stop, first : first + width]
+            self._mapped.drop_pages()
+        return rows
+
+
+def stored_by_columns(A: Array) -> bool:
+    """Whether neighbours in a column are closer than those in a row."""
+    return abs(A.strides[0]) < abs(A.strides[1])
 
 
 def memory_map(A: Array) -> MemoryMap | None:

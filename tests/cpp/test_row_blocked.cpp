@@ -95,6 +95,24 @@ TEST("row_blocked: NaN is refused with its place, and errors of the reader arriv
   CHECK_THROWS(RowBlockedOperator<double>(source.reader(), 50, 5, 0, true), InvalidArgument);
 }
 
+TEST("row_blocked: a matrix read by columns names the place of NaN as its user sees it") {
+  auto columns = random_block<double>(5, 50, 5);  // the columns of a 50 x 5 matrix, one a row
+  columns(2, 37) = std::numeric_limits<double>::quiet_NaN();
+  Source<double> source{columns, {}};
+  const auto op = RowBlockedOperator<double>(source.reader(), 5, 50, 2, true, {}, 1, true).view(true, 1);
+  CHECK(op->rows() == 50 && op->cols() == 5);
+  const Scan s = op->scan();
+  CHECK(s.bad == 1 && s.bad_row == 37 && s.bad_col == 2);
+  std::string message;
+  try {
+    Block<double> x(5, 1), y(50, 1);
+    op->apply(BlockView<const double>(x.view()), y.view());
+  } catch (const InvalidArgument& e) {
+    message = e.what();
+  }
+  CHECK(message.find("row 37, column 2") != std::string::npos);
+}
+
 TEST("row_blocked: the same bits on 1, 2, 3 and 7 threads") {
   const auto a = random_block<float>(4000, 20, 6);
   Source<float> source{a, {}};

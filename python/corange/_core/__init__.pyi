@@ -222,6 +222,7 @@ class RowBlockedOperator(Operator):
         mean: _Doubles | None = None,
         row_scale: _Doubles | None = None,
         check_finite: bool = True,
+        by_columns: bool = False,
     ) -> None: ...
 
 class CallbackOperator(Operator):

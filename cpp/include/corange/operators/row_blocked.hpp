@@ -17,14 +17,17 @@ class RowBlockedOperator final : public OperatorOf<RowBlockedOperator<S>> {
   using Consumer = std::function<void(StridedView<S>)>;
   using Read = std::function<void(Index start, Index stop, const Consumer& consumer)>;
 
-  RowBlockedOperator(Read read, Index rows, Index cols, Index block_rows, bool check_finite, Affine affine = {}, double scale = 1)
+  /// columns: what is read as rows are the columns of the user's matrix; for messages.
+  RowBlockedOperator(Read read, Index rows, Index cols, Index block_rows, bool check_finite, Affine affine = {}, double scale = 1,
+                     bool columns = false)
       : read_(std::move(read)),
         rows_(rows),
         cols_(cols),
         block_rows_(block_rows),
         check_finite_(check_finite),
         affine_(affine),
-        scale_(scale) {
+        scale_(scale),
+        columns_(columns) {
     if (block_rows < 1) throw InvalidArgument("block_rows must be at least 1");
   }
 
@@ -123,11 +126,13 @@ class RowBlockedOperator final : public OperatorOf<RowBlockedOperator<S>> {
     }
   }
 
-  static void refuse_bad(StridedView<S> rows, Index start) {
+  void refuse_bad(StridedView<S> rows, Index start) const {
     const Scan scan = DenseOperator<S>(rows).scan();
-    if (scan.bad > 0)
-      throw InvalidArgument("A contains NaN or infinity, first at row " + std::to_string(start + scan.bad_row) + ", column " +
-                            std::to_string(scan.bad_col) + "; pass check_finite=False to skip this check");
+    if (scan.bad == 0) return;
+    Index row = start + scan.bad_row, column = scan.bad_col;
+    if (columns_) std::swap(row, column);
+    throw InvalidArgument("A contains NaN or infinity, first at row " + std::to_string(row) + ", column " +
+                          std::to_string(column) + "; pass check_finite=False to skip this check");
   }
 
   template <class T, class Step>
@@ -148,6 +153,7 @@ class RowBlockedOperator final : public OperatorOf<RowBlockedOperator<S>> {
   bool check_finite_;
   Affine affine_;
   double scale_;
+  bool columns_;
 };
 
 /// A' by exchanging the two products; A A' X takes two passes.
@@ -164,7 +170,11 @@ class TransposedOperator final : public OperatorOf<TransposedOperator> {
     auto a = a_->view(false, scale);
     return transpose ? std::move(a) : std::make_unique<TransposedOperator>(std::move(a));
   }
-  Scan scan() const override { return a_->scan(); }
+  Scan scan() const override {
+    Scan s = a_->scan();
+    std::swap(s.bad_row, s.bad_col);
+    return s;
+  }
   bool visit(EntryVisitor& visitor) const override {
     Flipped flipped(visitor);
     return a_->visit(flipped);
@@ -201,7 +211,8 @@ class TransposedOperator final : public OperatorOf<TransposedOperator> {
 
 template <class S>
 std::unique_ptr<LinearOperator> RowBlockedOperator<S>::view(bool transpose, double scale) const {
-  auto a = std::make_unique<RowBlockedOperator>(read_, rows_, cols_, block_rows_, check_finite_, affine_, scale_ * scale);
+  auto a =
+      std::make_unique<RowBlockedOperator>(read_, rows_, cols_, block_rows_, check_finite_, affine_, scale_ * scale, columns_);
   if (!transpose) return a;
   return std::make_unique<TransposedOperator>(std::move(a));
 }
