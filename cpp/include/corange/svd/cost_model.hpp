@@ -2,7 +2,8 @@
 //
 //   sparse, in memory   products with few columns are cheap and Krylov degree is what converges: one vector register a row
 //   dense, in memory    wide enough that A'(A X) is bound by arithmetic and not by reading A
-//   on disk, callback   passes are what costs: blocks of twice the rank, so that two steps make a basis of 4 k
+//   on disk             passes are what costs: blocks of twice the rank, so that two steps make a basis of 4 k
+//   callback            nobody knows what a product costs: wider than for sparse data where many triplets are wanted
 #pragma once
 
 #include "corange/operators/linear_operator.hpp"
@@ -35,7 +36,7 @@ inline KrylovPlan plan_krylov(const LinearOperator& a, const SvdOptions& options
   const KrylovPlan plan = plan_krylov(a, options, rank, scalar_bytes);
   if (steps >= (rank + plan.block - 1) / plan.block) return plan;
   SvdOptions wider = options;
-  wider.block_size = (rank + std::max<Index>(steps, 1) - 1) / std::max<Index>(steps, 1);
+  wider.block_size = std::max(plan.block, (rank + std::max<Index>(steps, 1) - 1) / std::max<Index>(steps, 1));
   return plan_krylov(a, wider, rank, scalar_bytes);
 }
 
