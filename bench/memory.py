@@ -40,8 +40,8 @@ def measure(contender: Contender, path: Path, seed: int = 0) -> dict[str, Any]:
     dict
         ``extra``: high-water mark of resident memory above what was resident before the job;
         ``total``: the high-water mark itself, interpreter and libraries included; ``seconds``;
-        ``passes`` and ``basis`` as the answer has them. Empty where the kernel does not offer the
-        counters; only ``error`` if the process failed.
+        ``passes``, ``basis`` and ``detail`` as the answer has them. Empty where the kernel does not
+        offer the counters; only ``error`` if the process failed.
     """
     if not _RESET.exists():
         return {}
@@ -73,7 +73,7 @@ def run_task(task: Mapping[str, Any]) -> dict[str, Any]:
     answer = function(matrix, seed=task["seed"], **task["settings"])
     seconds = time.perf_counter() - start
     peak = _status("VmHWM")
-    facts = {name: getattr(answer, name, None) for name in ("passes", "basis")}
+    facts = {name: getattr(answer, name, None) for name in ("passes", "basis", "detail")}
     return {"extra": peak - before, "total": peak, "seconds": seconds, **facts}
 
 

@@ -17,7 +17,20 @@ if not (ROOT / "bench").is_dir():
 sys.path.insert(0, str(ROOT))
 
 from bench import __main__ as families  # noqa: E402
-from bench import accuracy, chart, contest, data, harness, memory, peers, tuning, updating  # noqa: E402
+from bench import (  # noqa: E402
+    accuracy,
+    chart,
+    contest,
+    data,
+    footprint,
+    harness,
+    memory,
+    peers,
+    report,
+    svd,
+    tuning,
+    updating,
+)
 from bench.answers import SVDAnswer  # noqa: E402
 from bench.session import Session  # noqa: E402
 
@@ -165,6 +178,19 @@ class TestHarness:
         assert harness.Bar("", 0.5, 0.6, at_least=True).passed is True
         assert harness.Bar("", 0.5, None).passed is None
 
+    @pytest.mark.parametrize("status", ["missing", "failed", "inaccurate", "not there"])
+    def test_the_bar_of_krylov_solvers_needs_all_three(self, status):
+        seconds = {"corange": 1.0, "scipy arpack": 5.0, "scipy propack": 4.0, "PRIMME": 8.0}
+        rows = [harness.Row(name, "", seconds=value) for name, value in seconds.items()]
+        bar = svd.krylov_bar(rows)
+        assert (bar.measured, bar.passed) == (0.25, True)
+        assert "(scipy propack)" in bar.text
+        rows[3].status = status
+        bar = svd.krylov_bar(rows[:3] if status == "not there" else rows)
+        assert (bar.measured, bar.passed) == (None, None)
+        assert report.describe_bar(bar).startswith("NOT MEASURED time over the fastest")
+        assert "(without PRIMME)" in bar.text
+
     def test_tuning_takes_the_loosest_setting_that_passes(self):
         def job(data, seed, digits):
             return 10.0**-digits
@@ -190,6 +216,17 @@ class TestHarness:
         assert [row.status for row in rows] == ["failed", "compared"]
         assert rows[1].seconds > 0
         assert rows[1].gflops > 0
+
+
+@pytest.mark.parametrize(("method", "entry"), [("float32", 4), ("float64", 8)])
+def test_memory_is_judged_by_the_factors_and_one_basis(method, entry):
+    """The basis counts once, with the bytes that it has."""
+    limit = 2.5 * 8 * 3 * (50 + 20 + 1) + entry * 9 * 20
+    weight = {"extra": limit, "basis": 9, "detail": f"block Lanczos on A'A, {method}"}
+    bar, _ = footprint._judge("one", sp.random_array((50, 20), rng=0, format="csr"), 3, weight)
+    assert (bar.measured, bar.passed) == (1.0, True)
+    bar, _ = footprint._judge("one", sp.random_array((50, 20), rng=0, format="csr"), 3, {})
+    assert bar.passed is None
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's counters")

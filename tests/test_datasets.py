@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -75,9 +76,12 @@ def test_scikit_learn_is_not_imported():
 
 @pytest.mark.slow
 def test_the_whole_standard_library():
+    if len(list(Path(sysconfig.get_path("stdlib")).glob("test/test_*"))) < 300:
+        pytest.skip("the library's own tests, a large part of its text, are not installed")
     text = datasets.python_sources()
     m, n = text.data.shape
-    assert m > 10_000
-    assert n > 5_000
-    assert text.data.nnz > 400_000
+    # 3.11 to 3.13 have 22,359 to 23,263 documents, 16,684 to 16,713 words and 1.03 to 1.07 million entries.
+    assert 19_000 < m < 26_500
+    assert 14_200 < n < 19_200
+    assert 880_000 < text.data.nnz < 1_220_000
     assert repr(text) == f"TextData({m} documents x {n} words, {text.data.nnz} stored entries)"
