@@ -101,3 +101,11 @@ def test_long_columns_side_by_side_have_the_bits_of_rows(shape, dtype):
     assert np.array_equal(np.moveaxis(Y, -2, -1), wanted)
     assert cr.fwht(X, axis=-2, out=X) is X
     assert np.array_equal(X, Y)
+
+
+def test_masked_arrays_are_refused():
+    X = np.ma.masked_array(np.ones(4), mask=[False, True, False, False])
+    with pytest.raises(TypeError, match="X is a masked array"):
+        cr.fwht(X)
+    with pytest.raises(TypeError, match="out is a masked array"):
+        cr.fwht(np.ones(4), out=X)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange import _core
-from corange._operators import working_dtype
+from corange._operators import refuse_masked, working_dtype
 from corange._validation import check_choice, check_integer, shown
 
 __all__ = ["fwht"]
@@ -39,7 +39,7 @@ def fwht(
     Raises
     ------
     TypeError
-        X is complex or not numeric, or `out` is no array.
+        X is complex, masked, sparse or not numeric, or `out` is no array.
     ValueError
         n is not a power of two, or `out` does not match X, is read-only, or overlaps it in another layout.
 
@@ -61,7 +61,10 @@ def fwht(
     array([2., 0., 0., 2.])
     """
     check_choice("norm", norm, ("ortho", "none"))
+    refuse_masked(X, "X")
     given = np.asarray(X)
+    if given.ndim == 0 and given.dtype.kind == "O":
+        raise TypeError(f"X must be an array, got {shown(X)}.")
     dtype = working_dtype(given.dtype, "X")
     if given.ndim == 0:
         raise ValueError("X must have at least one dimension, got a number.")
@@ -80,6 +83,7 @@ def fwht(
 
 
 def _checked(out: object, source: Array, given: Array) -> Array:
+    refuse_masked(out, "out")
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be an array, got {shown(out)}.")
     fits = out.shape == source.shape and out.dtype == source.dtype and out.dtype.isnative

@@ -26,7 +26,7 @@ from corange._sources import (
 from corange._sparse import compressed
 from corange._validation import shown
 
-__all__ = ["Matrix", "Stored", "as_matrix", "as_operator", "as_stored", "refuse_if_spoilt"]
+__all__ = ["Matrix", "Stored", "as_matrix", "as_operator", "as_stored", "refuse_if_spoilt", "refuse_masked"]
 
 Array = npt.NDArray[Any]
 
@@ -156,11 +156,7 @@ def _source(A: Any, name: str, *, check_finite: bool, symmetric: bool, any_order
 
     With `any_order` files that are stored by columns are read so; else all by rows.
     """
-    if isinstance(A, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name} is a masked array, whose mask a factorization cannot honour. Fill it first, for example "
-            f"with {name}.filled(0)."
-        )
+    refuse_masked(A, name)
     if isinstance(A, np.ndarray):
         return _from_array(A, name, check_finite=check_finite, any_order=any_order)
     if scipy.sparse.issparse(A):
@@ -170,6 +166,15 @@ def _source(A: Any, name: str, *, check_finite: bool, symmetric: bool, any_order
     if has_products(A, symmetric=symmetric):
         return _from_products(A, name, check_finite=check_finite, symmetric=symmetric)
     return _from_array(_converted(A, name), name, check_finite=check_finite, any_order=any_order)
+
+
+def refuse_masked(A: Any, name: str) -> None:
+    """Refuse a masked array: NumPy would drop the mask in silence."""
+    if isinstance(A, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array, whose mask a factorization cannot honour. Fill it first, for example "
+            f"with {name}.filled(0)."
+        )
 
 
 def check_shape(shape: Any, name: str) -> tuple[int, int]:
