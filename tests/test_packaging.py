@@ -12,10 +12,13 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import corange as cr
 from corange._config import show_config
+from corange.testing import assert_svd_valid
 
 ROOT = Path(__file__).parents[1]
 
@@ -103,16 +106,92 @@ def test_wheel_has_an_extension_for_each_instruction_set(wheel):
     assert modules == {"_cpu", *(f"_core_{isa}" for isa in isas)}
 
 
+def test_installed_wheel_takes_the_best_instruction_set(environment, tmp_path):
+    program = "import corange; print(corange.show_config(mode='dicts')['isa'])"
+    best = show_config(mode="dicts")["isas_supported"][0]
+    assert run(environment, "-c", program, cwd=tmp_path).strip() == best
+
+
+# A user's program: random numbers of every kind, and each engine of the SVD, into one file.
+EVERY_ENGINE = """
+import sys
+import numpy as np, scipy.sparse as sp, corange as cr
+from corange.sketching import Gaussian, Rademacher, RowSampling, SparseSign, VerySparse
+from corange.sketching._base import draw
+
+found = {"isa": cr.show_config(mode="dicts")["isa"]}
+for kind in ("normal", "uniform", "sign"):
+    for dtype in ("float32", "float64"):
+        for column in (0, 2**35 + 3):
+            found[f"random {kind} {dtype} {column}"] = draw(kind, 7, 1, 5, (33, 1001), dtype, column=column)
+for make in (Gaussian, Rademacher, SparseSign, VerySparse):
+    S = make(37, 301, random_state=3)
+    found[f"random {make.__name__}"] = S.toarray()
+    found[f"random {make.__name__} float32"] = S @ np.eye(301, dtype=np.float32)
+found["random places"] = RowSampling(500, 2**20, random_state=3).indices
+
+A = np.load(sys.argv[1])["A"]
+forms = {"csr": sp.csr_array, "csc": sp.csc_array, "rows": np.ascontiguousarray, "columns": np.asfortranarray}
+cases = {form: make(A) for form, make in forms.items()} | {"corner": A[:40, :30]}
+for form, matrix in cases.items():
+    for dtype, tol in (("float32", 1e-3), ("float64", 1e-3), ("float64", 1e-6), ("float64", 1e-10)):
+        result = cr.svd(matrix.astype(dtype), 12, tol=tol, random_state=0)
+        for name, factor in zip(("U", "s", "Vt"), result):
+            found[f"{form} {dtype} {tol} {name}"] = factor
+        found[f"{form} {dtype} {tol} method"] = result.report.method
+np.savez(sys.argv[2], **found)
+"""
+
+
 def test_installed_wheel_computes_the_same_on_every_instruction_set(environment, tmp_path):
-    program = (
-        "import numpy as np, corange as cr; A = np.outer(range(1, 40), range(1, 30)) + np.eye(39, 29); "
-        "U, s, Vt = cr.svd(A, 5, random_state=0); print(cr.show_config(mode='dicts')['isa']); "
-        "assert np.allclose(s, np.linalg.svd(A, compute_uv=False)[:5], rtol=1e-5)"
-    )
-    config = show_config(mode="dicts")
-    assert run(environment, "-c", program, cwd=tmp_path).strip() == config["isas_supported"][0]
-    for isa in config["isas_supported"]:
-        assert run(environment, "-c", program, cwd=tmp_path, CORANGE_ISA=isa).strip() == isa
+    A = sparse_and_decaying(900, 500)
+    np.savez(tmp_path / "matrix.npz", A=A)
+    answers = {}
+    for isa in show_config(mode="dicts")["isas_supported"]:
+        command = (environment, "-c", EVERY_ENGINE, "matrix.npz", f"{isa}.npz")
+        run(*command, cwd=tmp_path, CORANGE_ISA=isa)
+        with np.load(tmp_path / f"{isa}.npz") as stored:
+            answers[isa] = dict(stored)
+        assert answers[isa]["isa"] == isa
+        check_decompositions(A, answers[isa])
+    first, *others = answers.values()
+    random = [name for name in first if name.startswith("random ")]
+    assert len(random) == 21
+    for other in others:
+        assert other.keys() == first.keys()
+        for name in random:
+            assert other[name].dtype == first[name].dtype
+            assert other[name].tobytes() == first[name].tobytes(), name
+
+
+def sparse_and_decaying(m: int, n: int) -> np.ndarray:
+    """A matrix with few entries, in steps that float32 has too, so that it is the same in both precisions."""
+    A = sp.random_array((m, n), density=0.03, rng=5).toarray() / np.arange(1, n + 1) ** 0.5
+    return A.astype(np.float32).astype(np.float64)
+
+
+METHODS = {
+    "float32 0.001": "block Lanczos on A'A, float32",
+    "float64 0.001": "block Lanczos on A'A, float32",
+    "float64 1e-06": "block Lanczos on A'A, float64",
+    "float64 1e-10": "block Golub-Kahan-Lanczos, float64",
+}
+
+
+def check_decompositions(A: np.ndarray, answers: dict[str, np.ndarray]) -> None:
+    """Residuals, orthogonality, and singular values against NumPy's, of every method."""
+    for form in ("csr", "csc", "rows", "columns", "corner"):
+        matrix = A[:40, :30] if form == "corner" else A
+        exact = np.linalg.svd(matrix, compute_uv=False)[:12]
+        for case, method in METHODS.items():
+            U, s, Vt = factors = [answers[f"{form} {case} {name}"] for name in ("U", "s", "Vt")]
+            dtype, tol = case.split()[0], float(case.split()[1])
+            assert U.dtype == s.dtype == Vt.dtype == dtype
+            assert_svd_valid(matrix, factors, tol=tol)
+            slack = 20 * tol**2 + 50 * np.finfo(dtype).eps
+            np.testing.assert_allclose(s, exact, rtol=0, atol=slack * exact[0])
+            used = str(answers[f"{form} {case} method"])
+            assert used == ("direct: SVD of A" if form == "corner" else method)
 
 
 @pytest.mark.parametrize("openmp", ["ON", "OFF"])
