@@ -299,6 +299,18 @@ def test_one_line(kind):
     assert np.array_equal(cr.sketch(A, 30, kind=kind, random_state=0), rows)
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_leverage_is_that_of_what_is_independent(axis):
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((300, 6)) @ rng.standard_normal((6, 9))  # rank 6
+    A[7] *= 1000  # nearly all of the leverage that one row can have
+    for M in (A, sp.csr_array(A), A * 1e-200):
+        S = sketching.RowSampling.of(M, 600, random_state=axis)
+        assert 0.1 < np.mean(S.indices == 7) < 0.25  # a sixth, and a factor
+    assert not cr.sketch(np.zeros((9, 5)), 3, kind="leverage", axis=axis, random_state=0).any()
+    assert not cr.sketch(np.zeros((9, 5)), 3, kind="squared-length", axis=axis, random_state=0).any()
+
+
 def test_rows_from_a_source_are_read_in_blocks():
     class Rows:
         shape, dtype = (5000, 40), np.dtype(float)
@@ -339,6 +351,8 @@ def test_rows_from_a_source_are_read_in_blocks():
         (lambda: sketching.Gaussian(6, 5) @ np.ones((4, 3)), ValueError, "5 rows"),
         (lambda: np.ones((3, 4)) @ sketching.Gaussian(6, 5).T, ValueError, "5 columns"),
         (lambda: sketching.Gaussian(6, 2) @ np.array([[np.nan], [1]]), ValueError, "finite"),
+        (lambda: sketching.Gaussian(6, 2) @ np.ma.masked_array([1.0, 2.0], [0, 1]), TypeError, "masked"),
+        (lambda: np.ma.masked_array([1.0, 2.0], [0, 1]) @ sketching.Gaussian(6, 2).T, TypeError, "masked"),
         (lambda: cr.sketch(np.ones((5, 5)), 2, kind="magic"), ValueError, "kind"),
         (lambda: cr.sketch(np.ones((5, 5)), 2, axis=2), ValueError, "axis"),
         (lambda: cr.sketch(np.ones((5, 5)), 0), ValueError, "size"),

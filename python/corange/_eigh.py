@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange import _core
-from corange._operators import Matrix, as_matrix
+from corange._operators import Matrix, as_matrix, looked_at_by_core
 from corange._random import RandomState, Stream
 from corange._report import Iteration, report_from_core
 from corange._results import EighResult
@@ -119,14 +119,16 @@ def eigh(
         pairs[:] = np.empty(size, matrix.dtype), np.empty((matrix.shape[0], size), matrix.dtype)
         return pairs[0], pairs[1]
 
-    raw = _core.eigh(
-        matrix.operator,
-        rank=check_rank(rank, matrix.shape),
-        which=end,
-        check_finite=check_finite,
-        allocate=allocate,
-        **options,
-    )
+    rank = check_rank(rank, matrix.shape)
+    with looked_at_by_core(matrix, check_finite=check_finite):
+        raw = _core.eigh(
+            matrix.operator,
+            rank=rank,
+            which=end,
+            check_finite=check_finite,
+            allocate=allocate,
+            **options,
+        )
     w, V = pairs
     report = report_from_core(raw, task="eigh", matrix=matrix.description, values=w)
     warn_unless_converged(shortfall(report))

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange import _core
-from corange._operators import refuse_masked, working_dtype
+from corange._operators import as_numbers, refuse_masked, working_dtype
 from corange._validation import check_choice, check_integer, shown
 
 __all__ = ["fwht"]
@@ -65,6 +65,7 @@ def fwht(
     given = np.asarray(X)
     if given.ndim == 0 and given.dtype.kind == "O":
         raise TypeError(f"X must be an array, got {shown(X)}.")
+    given = as_numbers(given, "X")
     dtype = working_dtype(given.dtype, "X")
     if given.ndim == 0:
         raise ValueError("X must have at least one dimension, got a number.")

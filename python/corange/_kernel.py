@@ -205,7 +205,7 @@ class KernelMatrix(LinearOperator):  # type: ignore[misc]
         second = self.points[np.asarray(columns, dtype=np.int64)]
         if callable(self.kernel):
             return self._evaluated(points, second, (len(points), len(second)))
-        stored = as_stored(points, argument_name="points")
+        stored = as_stored(points, argument_name="points", remedy=None)
         if stored.kind != "dense" or stored.shape[1] != second.shape[1]:
             raise ValueError(
                 f"points must be a dense array of {second.shape[1]} columns, got a {stored.kind} one of "

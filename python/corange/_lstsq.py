@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange import _core
-from corange._operators import Matrix, as_matrix, working_dtype
+from corange._operators import Matrix, as_matrix, looked_at_by_core, working_dtype
 from corange._random import RandomState, random_key
 from corange._report import LstsqIteration, LstsqReport
 from corange._results import LstsqResult
@@ -273,7 +273,8 @@ def solve_least_squares(
     columns = b[:, np.newaxis] if b.ndim == 1 else b
     x = np.empty((matrix.shape[1], columns.shape[1]))
     tell = None if callback is None else lambda info: bool(callback(LstsqIteration(**info)))
-    raw = _core.lstsq(matrix.operator, columns, x, alpha=alpha, callback=tell, **options)
+    with looked_at_by_core(matrix, check_finite=options["check_finite"]):
+        raw = _core.lstsq(matrix.operator, columns, x, alpha=alpha, callback=tell, **options)
     report = LstsqReport(task=task, matrix=matrix.description, alpha=alpha, **raw)
     x = x.astype(matrix.dtype, copy=False)
     return LstsqResult(x[:, 0] if b.ndim == 1 else x, report=report)

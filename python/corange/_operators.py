@@ -1,7 +1,8 @@
 """Any matrix becomes an operator of the core: checked first, and used in place wherever its layout allows."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial
 from numbers import Real
@@ -26,10 +27,23 @@ from corange._sources import (
 from corange._sparse import compressed
 from corange._validation import shown
 
-__all__ = ["Matrix", "Stored", "as_matrix", "as_operator", "as_stored", "refuse_if_spoilt", "refuse_masked"]
+__all__ = [
+    "REMEDY",
+    "Matrix",
+    "Stored",
+    "as_matrix",
+    "as_numbers",
+    "as_operator",
+    "as_stored",
+    "looked_at_by_core",
+    "refuse_if_spoilt",
+    "refuse_masked",
+]
 
 Array = npt.NDArray[Any]
 
+# How users opt out of the look for NaN and infinity, as messages say it.
+REMEDY = "pass check_finite=False"
 _ACCEPTED = (
     "a NumPy array, a SciPy sparse array or matrix, a LinearOperator, a list of lists, a DataFrame, or an "
     "object with shape and dtype and either row slicing or products (@ and .T)"
@@ -91,7 +105,7 @@ def as_matrix(
     check_finite: bool = True,
     symmetric: bool = False,
     look_now: bool = True,
-    remedy: str = "pass check_finite=False",
+    remedy: str | None = REMEDY,
 ) -> Matrix:
     """Check a matrix and make an operator of the core that stands for ``diag(row_scale) @ (A - mean)``.
 
@@ -118,8 +132,8 @@ def as_matrix(
         The caller promises that A is symmetric, so that products with A.T are not needed.
     look_now : bool, default=True
         False leaves it to the algorithm to refuse NaN and infinity in data in memory.
-    remedy : str, default="pass check_finite=False"
-        How the caller lets its users opt out of `check_finite`; for the message.
+    remedy : str, optional
+        How the caller lets its users opt out of `check_finite`, for the message; None if it does not.
 
     Returns
     -------
@@ -204,15 +218,27 @@ def working_dtype(dtype: Any, name: str) -> np.dtype[Any]:
     return np.dtype(np.float32) if given.kind == "f" and given.itemsize <= 4 else np.dtype(np.float64)
 
 
-def _refuse_nonfinite(operator: Any, name: str, remedy: str) -> None:
+def _refuse_nonfinite(operator: Any, name: str, remedy: str | None) -> None:
     scan = operator.scan()
     if scan is None or scan["finite"]:
         return
     i, j = scan["first_bad"]
+    instead = "" if remedy is None else f", or {remedy} to compute with them regardless"
     raise ValueError(
         f"{name} must be finite, but {scan['bad_count']} of its entries are NaN or infinite, the first at "
-        f"{name}[{i}, {j}]. Replace them, or {remedy} to compute with them regardless."
+        f"{name}[{i}, {j}]. Replace them{instead}."
     )
+
+
+@contextlib.contextmanager
+def looked_at_by_core(matrix: Matrix, *, check_finite: bool) -> Iterator[None]:
+    """Leave it to the core to find NaN and infinity on its way, and word its refusal as all others are."""
+    try:
+        yield
+    except ValueError:
+        if check_finite and matrix.in_memory:
+            _refuse_nonfinite(matrix.operator, "A", REMEDY)
+        raise
 
 
 def _converted(A: Any, name: str) -> Array:
@@ -230,9 +256,7 @@ def _converted(A: Any, name: str) -> Array:
 
 def _from_array(A: Array, name: str, *, check_finite: bool, any_order: bool) -> _Source:
     shape = check_shape(A.shape, name)
-    plain = np.asarray(A)  # np.matrix and np.memmap answer to indexing in their own ways
-    if plain.dtype.kind == "O":
-        plain = _numbers(plain, name)
+    plain = as_numbers(A, name)
     dtype = working_dtype(plain.dtype, name)
     mapped = memory_map(plain)
     if mapped is not None:
@@ -247,10 +271,13 @@ def _from_array(A: Array, name: str, *, check_finite: bool, any_order: bool) -> 
     return _Source(partial(_core.DenseOperator, plain), f"dense matrix, {dtype}", "dense")
 
 
-def _numbers(A: Array, name: str) -> npt.NDArray[np.float64]:
+def as_numbers(A: Any, name: str) -> Array:
     """Convert numeric objects; missing ones become NaN, to be counted and refused with a position."""
-    values = np.empty(A.shape, dtype=np.float64)
-    for index, value in np.ndenumerate(A):
+    plain: Array = np.asarray(A)  # np.matrix and np.memmap answer to indexing in their own ways
+    if plain.dtype.kind != "O":
+        return plain
+    values = np.empty(plain.shape, dtype=np.float64)
+    for index, value in np.ndenumerate(plain):
         missing = value is None or type(value).__name__ == "NAType"
         if not missing and not isinstance(value, (Real, Decimal, np.bool_)):
             place = ", ".join(map(str, index))
@@ -330,16 +357,21 @@ class Stored(NamedTuple):
         return out
 
 
-def refuse_if_spoilt(result: Array, operator: Any, name: str) -> None:
+def refuse_if_spoilt(result: Array, operator: Any, name: str, remedy: str | None = REMEDY) -> None:
     """Look for NaN and infinity in a matrix, if there are any in what was computed from all its entries."""
     with np.errstate(over="ignore", invalid="ignore"):
         sound = np.isfinite(np.add.reduce(result, axis=None))
     if not sound:  # finite numbers that overflow are the user's affair
-        _refuse_nonfinite(operator, name, "pass check_finite=False")
+        _refuse_nonfinite(operator, name, remedy)
 
 
 def as_stored(
-    A: Any, *, argument_name: str = "A", check_finite: bool = True, look_now: bool = True
+    A: Any,
+    *,
+    argument_name: str = "A",
+    check_finite: bool = True,
+    look_now: bool = True,
+    remedy: str | None = REMEDY,
 ) -> Stored:
     """Check a matrix as `as_matrix` does, and lay open where its entries are.
 
@@ -348,7 +380,7 @@ def as_stored(
     source = _source(A, argument_name, check_finite=check_finite, symmetric=False, any_order=False)
     operator = source.build()
     if check_finite and look_now and source.kind in ("dense", "sparse"):
-        _refuse_nonfinite(operator, argument_name, "pass check_finite=False")
+        _refuse_nonfinite(operator, argument_name, remedy)
     m, n = operator.shape
     arguments = source.build.args if isinstance(source.build, partial) else ()
     kind, arrays = source.kind, tuple(arguments)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from corange._operators import as_matrix, as_operator, check_shape
+from corange._operators import as_matrix, as_numbers, as_operator, check_shape
 from corange._sources import MappedRows, RowSource, has_rows, memory_map, rows_per_block
 from corange._sparse import compressed
 
@@ -51,7 +51,7 @@ class Rows:
         self._name, self._check_finite = name, check_finite
         self._A = A
         if not self.is_sparse:
-            source = A if has_rows(A) else np.asarray(A)
+            source = A if has_rows(A) else as_numbers(A, name)
             height = max(1, _CACHED // self.shape[1])
             if matrix.kind == "rows":
                 height = rows_per_block(self.shape, self.dtype, getattr(A, "chunks", None))

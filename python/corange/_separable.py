@@ -226,6 +226,8 @@ class _Columns:
 def _farthest(squares: Doubles, norms: Doubles) -> int:
     """Position of the largest; of those that tie, the one whose column is longest, then the first."""
     best = squares.max()
+    if not np.isfinite(best):
+        raise np.linalg.LinAlgError("successive projection met NaN or infinity")
     tied = np.flatnonzero(squares >= best * (1.0 - _TIE))
     return int(tied[norms[tied].argmax()])
 

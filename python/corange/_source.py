@@ -8,7 +8,7 @@ import numpy.typing as npt
 import scipy.sparse
 
 from corange import _core
-from corange._operators import Matrix, as_matrix
+from corange._operators import REMEDY, Matrix, as_matrix, as_numbers
 from corange._rows import Rows, column_norms
 from corange._single_pass import basis
 from corange._sparse import compressed
@@ -56,7 +56,7 @@ class Source:
             self.norm = float(scan["norm_fro"])
         self._A = compressed(A, "A") if scipy.sparse.issparse(A) else A
         if self.matrix.kind == "dense":
-            self._A = np.require(np.asarray(A), requirements="A")  # the core reads aligned arrays alone
+            self._A = np.require(as_numbers(A, "A"), requirements="A")  # the core reads aligned arrays alone
         self.rcond = float(np.finfo(self.matrix.dtype).eps) * max(self.matrix.shape)
 
     @property
@@ -87,9 +87,9 @@ class Source:
         if single:
             return S._in_single(self._A if axis == 1 else self._A.T)
         if axis == 1:
-            Y = S._left(self._A, check_finite=self._check_finite)
+            Y = S._left(self._A, check_finite=self._check_finite, remedy=REMEDY)
         else:
-            Y = S._right(self._A, check_finite=self._check_finite).T
+            Y = S._right(self._A, check_finite=self._check_finite, remedy=REMEDY).T
         for _ in range(power):
             Q = basis(self.product(1 - axis, basis(np.ascontiguousarray(Y.T))))
             Y = self.product(axis, Q).T

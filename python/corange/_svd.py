@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange import _core
-from corange._operators import Matrix, as_matrix
+from corange._operators import Matrix, as_matrix, looked_at_by_core
 from corange._random import RandomState, random_key
 from corange._report import Iteration, Report, report_from_core
 from corange._results import SVDResult
@@ -213,14 +213,15 @@ def decompose(
         factors[:] = (U, s, V)
         return U, s, V
 
-    raw = _core.svd(
-        matrix.operator,
-        rank=rank,
-        error=error,
-        check_finite=check_finite,
-        allocate=allocate,
-        **options,
-    )
+    with looked_at_by_core(matrix, check_finite=check_finite):
+        raw = _core.svd(
+            matrix.operator,
+            rank=rank,
+            error=error,
+            check_finite=check_finite,
+            allocate=allocate,
+            **options,
+        )
     U, s, V = factors
     report = report_from_core(raw, task="svd", matrix=matrix.description, values=s)
     return SVDResult(U, s, V.T, report=report, mean=matrix.mean)

@@ -297,7 +297,7 @@ def begin(problem: Problem, rank: int, init: str, options: Options) -> tuple[Arr
 def project(X: Any, result: NMFResult) -> Array:
     """Find W for other rows; the body of `NMFResult.project`."""
     report = result.report
-    problem = make_problem(X)
+    problem = make_problem(X, remedy=None)
     check_length("columns", problem.matrix.shape[1], result.shape[1])
     options = Options(
         beta=report.beta, l1=report.l1, l2=report.l2, hold=(False, True), tol=report.tol or 1e-4

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange._nmf._entries import observed
-from corange._operators import Matrix, as_matrix, as_stored
+from corange._operators import REMEDY, Matrix, as_matrix, as_stored
 from corange._report import NMFIteration
 from corange._rows import Rows, frobenius_norm
 
@@ -96,7 +96,7 @@ def make_problem(
     mask: Any = None,
     weights: npt.NDArray[np.float64] | None = None,
     check_finite: bool = True,
-    remedy: str = "pass check_finite=False",
+    remedy: str | None = REMEDY,
 ) -> Problem:
     """Check a matrix: finite, nonnegative, of visible entries. With a mask, `X` keeps those that count."""
     if mask is not None:

@@ -155,7 +155,7 @@ class LowRankResult(abc.ABC):
 
 def projected(X: Any, V: Array, mean: Array | None) -> Array:
     """Multiply (X - mean) with an orthonormal basis of its rows, in one pass over X."""
-    operator = as_operator(X, argument_name="X", mean=mean)
+    operator = as_operator(X, argument_name="X", mean=mean, remedy=None)
     check_length("columns", operator.shape[1], V.shape[0])
     scores = np.empty((operator.shape[0], V.shape[1]), dtype=V.dtype)
     operator.apply(np.ascontiguousarray(V), scores)

@@ -132,7 +132,7 @@ class QBResult(LowRankResult):
 
     def project(self, X: Any) -> Array:
         """Coordinates of the columns of X, of shape (m, p), in the basis `Q`: ``Q.T @ (X - mean)``."""
-        operator = as_operator(X, argument_name="X", mean=self.mean)
+        operator = as_operator(X, argument_name="X", mean=self.mean, remedy=None)
         coordinates = np.empty((operator.shape[1], self.rank), dtype=self.dtype)
         check_length("rows", operator.shape[0], self.shape[0])
         operator.apply_adjoint(np.ascontiguousarray(self.Q), coordinates)

@@ -68,7 +68,7 @@ class NystromResult(LowRankResult):
         -----
         2 * p * r**2 flops.
         """
-        matrix = as_matrix(X, argument_name="X")
+        matrix = as_matrix(X, argument_name="X", remedy=None)
         size = self.landmarks.size
         if matrix.shape[1] != size:
             raise ValueError(f"X must have a column for each of {size} landmarks, got shape {matrix.shape}.")

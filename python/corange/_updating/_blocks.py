@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from corange._operators import Matrix, as_matrix
+from corange._operators import REMEDY, Matrix, as_matrix
 from corange._sparse import compressed
 
 __all__ = ["Block", "as_block"]
@@ -93,9 +93,11 @@ class Block:
         return as_block(self._rows[rows], "A", check_finite=False)
 
 
-def as_block(A: Any, name: str, *, transpose: bool = False, check_finite: bool = True) -> Block:
+def as_block(
+    A: Any, name: str, *, transpose: bool = False, check_finite: bool = True, remedy: str = REMEDY
+) -> Block:
     """Check a matrix, whose rows (or columns, with `transpose`) are to be appended."""
-    matrix = as_matrix(A, argument_name=name, check_finite=check_finite)
+    matrix = as_matrix(A, argument_name=name, check_finite=check_finite, remedy=remedy)
     if matrix.kind not in ("dense", "sparse"):
         if transpose:
             raise TypeError(f"{name} must be an array or a sparse matrix, got {type(A).__name__}.")

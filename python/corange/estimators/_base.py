@@ -23,6 +23,7 @@ from corange._validation import check_choice, check_integer, check_nonnegative, 
 from corange.estimators._linalg import product
 
 __all__ = [
+    "REMEDY",
     "ConvergenceWarning",
     "SpectralTransformer",
     "check_components",
@@ -31,6 +32,9 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
+
+# How users opt out of the look for NaN, as messages say it.
+REMEDY = "call sklearn.set_config(assume_finite=True)"
 
 # Residuals relative to the largest singular value, which is good to their square: 1e-6 and all its digits.
 DEFAULT_TOL = 1e-3
@@ -85,7 +89,7 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             X,
             argument_name="X",
             check_finite=looks_for_nan(),
-            remedy="call sklearn.set_config(assume_finite=True)",
+            remedy=REMEDY,
             **options,
         )
 

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from corange import sketching
 from corange._random import RandomState
-from corange.estimators._base import looks_for_nan
+from corange.estimators._base import REMEDY, looks_for_nan
 from corange.estimators._random_projection import RandomProjection
 
 __all__ = ["FastJL"]
@@ -101,4 +101,4 @@ class FastJL(RandomProjection):
         return self._sketch.toarray().astype(self._dtype, copy=False)
 
     def _project(self, X: Any) -> Array:
-        return self._sketch._right(X, check_finite=looks_for_nan(), argument_name="X")
+        return self._sketch._right(X, check_finite=looks_for_nan(), argument_name="X", remedy=REMEDY)

@@ -142,7 +142,7 @@ class FastRP(ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # type: ignore[mi
         if isinstance(X, np.ma.MaskedArray):  # scikit-learn would drop the mask
             as_matrix(X, argument_name="X")
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype="numeric", ensure_all_finite=False)
-        graph = as_matrix(X, argument_name="X", remedy="remove these edges")
+        graph = as_matrix(X, argument_name="X", remedy=None)
         if X.shape[0] != X.shape[1]:
             raise ValueError(f"X must be square, with a row and a column for each node, got shape {X.shape}.")
         check_non_negative(X, type(self).__name__)

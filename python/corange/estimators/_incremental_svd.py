@@ -16,7 +16,7 @@ from corange._svd import decompose, svd_options
 from corange._updating import EvolvingSVD, first_drift
 from corange._updating._blocks import Block, as_block
 from corange._validation import check_boolean, check_integer, check_number, check_optional_integer
-from corange.estimators._base import DEFAULT_TOL, SpectralTransformer, looks_for_nan
+from corange.estimators._base import DEFAULT_TOL, REMEDY, SpectralTransformer, looks_for_nan
 from corange.estimators._stream_state import stream_attributes, stream_from_arrays, stream_to_arrays
 
 __all__ = ["IncrementalSVD"]
@@ -315,7 +315,7 @@ class IncrementalSVD(SpectralTransformer):
         started = time.perf_counter()
         self._check_arguments()
         X = self._validated(X, reset=first)
-        block = as_block(X, "X", check_finite=looks_for_nan())
+        block = as_block(X, "X", check_finite=looks_for_nan(), remedy=REMEDY)
         if not block.in_memory:
             raise TypeError(f"X must be an array or a sparse matrix, got {type(X).__name__}.")
         rank = self._rank()

@@ -124,7 +124,7 @@ class MaskedNMF(BaseEstimator):  # type: ignore[misc]
             max_iter=check_integer("max_iter", self.max_iter, low=1),
             seed=random_key(state),
         )
-        problem = make_problem(self._known(X, reset=True), mask="stored")
+        problem = make_problem(self._known(X, reset=True), mask="stored", remedy=None)
         result = solve_nmf(problem, rank, options, init="random")
         message = shortfall(result.report)
         if message is not None:

@@ -13,7 +13,7 @@ from corange._nmf._problem import Problem, make_problem
 from corange._operators import working_dtype
 from corange._random import random_key
 from corange._validation import check_choice, check_integer, check_nonnegative, check_number
-from corange.estimators._base import looks_for_nan
+from corange.estimators._base import REMEDY, looks_for_nan
 from corange.estimators._linalg import product
 
 __all__ = ["NonnegativeTransformer", "Penalized", "nonnegative_problem"]
@@ -23,8 +23,7 @@ Array = npt.NDArray[Any]
 
 def nonnegative_problem(X: Any, weights: npt.NDArray[np.float64] | None = None) -> Problem:
     """Check validated data for signs, and for NaN where scikit-learn is set to look for it."""
-    remedy = "call sklearn.set_config(assume_finite=True)"
-    return make_problem(X, weights=weights, check_finite=looks_for_nan(), remedy=remedy)
+    return make_problem(X, weights=weights, check_finite=looks_for_nan(), remedy=REMEDY)
 
 
 class NonnegativeTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]

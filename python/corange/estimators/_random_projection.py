@@ -20,7 +20,7 @@ from corange._operators import as_operator, refuse_if_spoilt, working_dtype
 from corange._random import RandomState, random_key
 from corange._sparse import of_one_width
 from corange._validation import check_boolean, check_integer, check_proportion
-from corange.estimators._base import looks_for_nan
+from corange.estimators._base import REMEDY, looks_for_nan
 from corange.sketching import johnson_lindenstrauss_min_dim
 
 __all__ = ["GaussianRandomProjection", "RandomProjection", "SparseRandomProjection"]
@@ -174,7 +174,7 @@ class RandomProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             X,
             argument_name="X",
             check_finite=looks_for_nan(),
-            remedy="call sklearn.set_config(assume_finite=True)",
+            remedy=REMEDY,
         )
 
     def _size(self, n_samples: int, n_features: int) -> int:
@@ -272,7 +272,7 @@ class GaussianRandomProjection(RandomProjection):
         operator = as_operator(X, argument_name="X", check_finite=False)
         operator.apply(block, out)
         if looks_for_nan():
-            refuse_if_spoilt(out, operator, "X")
+            refuse_if_spoilt(out, operator, "X", REMEDY)
         return out
 
 

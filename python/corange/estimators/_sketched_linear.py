@@ -21,7 +21,7 @@ from corange._validation import (
     check_proportion,
     check_weights,
 )
-from corange.estimators._base import ConvergenceWarning, looks_for_nan
+from corange.estimators._base import REMEDY, ConvergenceWarning, looks_for_nan
 
 __all__ = ["SketchedLinearRegression", "SketchedRidge"]
 
@@ -146,8 +146,7 @@ class _SketchedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
 
     @staticmethod
     def _matrix(X: Any, **options: Any) -> Matrix:
-        remedy = "call sklearn.set_config(assume_finite=True)"
-        return as_matrix(X, argument_name="X", check_finite=looks_for_nan(), remedy=remedy, **options)
+        return as_matrix(X, argument_name="X", check_finite=looks_for_nan(), remedy=REMEDY, **options)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

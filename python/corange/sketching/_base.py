@@ -69,7 +69,7 @@ class Sketch(LinearOperator):  # type: ignore[misc]
         if isinstance(x, LinearOperator) or np.isscalar(x):
             return super().dot(x)
         if not issparse(x) and np.ndim(x) == 1:
-            return self._left(np.asarray(x)[:, np.newaxis])[:, 0]
+            return self._left(np.asanyarray(x)[:, np.newaxis])[:, 0]
         return self._left(x)
 
     def toarray(self) -> Array:
@@ -88,43 +88,59 @@ class Sketch(LinearOperator):  # type: ignore[misc]
 
     _adjoint = _transpose
 
-    def _left(self, A: Any, *, check_finite: bool = True) -> Array:
+    def _left(self, A: Any, *, check_finite: bool = True, remedy: str | None = None) -> Array:
         """Compute S @ A for any kind of A."""
-        data = self._stored(A, check_finite, "A")
+        data = self._stored(A, check_finite, "A", remedy)
         self._check_fit(data.shape[0], data.shape, "rows")
         if data.kind == "products":
             return self._from_products(data, data.shape[1], data.operator.apply_adjoint).T
         if data.kind != "rows":
-            return self._checked(self._apply(data), data, check_finite, "A")
+            return self._checked(self._apply(data), data, check_finite, "A", remedy)
         read, step = data.arrays
         total = np.zeros((self.size, data.shape[1]), data.dtype)
         for i in range(0, data.shape[0], step):
             j = min(i + step, data.shape[0])
-            total += self[:, i:j]._apply(as_stored(read(i, j), check_finite=check_finite))
+            rows = self._rows_of(read, i, j, check_finite, "A", remedy)
+            total += self[:, i:j]._apply(rows)
         return total
 
-    def _right(self, A: Any, *, check_finite: bool = True, argument_name: str = "A") -> Array:
+    def _right(
+        self, A: Any, *, check_finite: bool = True, argument_name: str = "A", remedy: str | None = None
+    ) -> Array:
         """Compute A @ S.T for any kind of A."""
-        data = self._stored(A, check_finite, argument_name)
+        data = self._stored(A, check_finite, argument_name, remedy)
         self._check_fit(data.shape[1], data.shape, "columns")
         if data.kind == "products":
             return self._from_products(data, data.shape[0], data.operator.apply)
         if data.kind != "rows":
-            return self._checked(self._apply(data.transpose()).T, data, check_finite, argument_name)
+            result = self._apply(data.transpose()).T
+            return self._checked(result, data, check_finite, argument_name, remedy)
         read, step = data.arrays
         out = np.empty((data.shape[0], self.size), data.dtype)
         for i in range(0, data.shape[0], step):
-            rows = as_stored(read(i, min(i + step, data.shape[0])), check_finite=check_finite)
-            out[i : i + step] = self._apply(rows.transpose()).T
+            j = min(i + step, data.shape[0])
+            rows = self._rows_of(read, i, j, check_finite, argument_name, remedy)
+            out[i:j] = self._apply(rows.transpose()).T
         return out
 
-    def _stored(self, A: Any, check_finite: bool, name: str) -> Stored:
+    def _stored(self, A: Any, check_finite: bool, name: str, remedy: str | None) -> Stored:
         """Lay A open; NaN and infinity are looked for now, or in the result, which costs less."""
-        return as_stored(A, argument_name=name, check_finite=check_finite, look_now=not self._reads_all)
+        now = not self._reads_all
+        return as_stored(A, argument_name=name, check_finite=check_finite, look_now=now, remedy=remedy)
 
-    def _checked(self, result: Array, data: Stored, check_finite: bool, name: str) -> Array:
+    @staticmethod
+    def _rows_of(
+        read: Callable[[int, int], Array], i: int, j: int, check_finite: bool, name: str, remedy: str | None
+    ) -> Stored:
+        """Lay open rows of what is read by rows."""
+        rows = read(i, j)
+        return as_stored(rows, argument_name=f"{name}[{i}:{j}]", check_finite=check_finite, remedy=remedy)
+
+    def _checked(
+        self, result: Array, data: Stored, check_finite: bool, name: str, remedy: str | None
+    ) -> Array:
         if check_finite and self._reads_all:
-            refuse_if_spoilt(result, data.operator, name)
+            refuse_if_spoilt(result, data.operator, name, remedy)
         return result
 
     def _from_products(self, data: Stored, height: int, multiply: Callable[[Array, Array], None]) -> Array:
@@ -167,7 +183,7 @@ class _Transposed(LinearOperator):  # type: ignore[misc]
         if isinstance(A, LinearOperator):
             return super().__rmatmul__(A)
         if not issparse(A) and np.ndim(A) == 1:
-            return self.sketch._right(np.asarray(A)[np.newaxis, :])[0]
+            return self.sketch._right(np.asanyarray(A)[np.newaxis, :])[0]
         return self.sketch._right(A)
 
     def _matmat(self, Y: Any) -> Array:

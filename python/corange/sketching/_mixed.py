@@ -21,7 +21,7 @@ __all__ = ["SRHT", "FastJL", "SparseRows", "as_scipy", "bernoulli", "dense_chunk
 
 Array = npt.NDArray[Any]
 
-_CHUNK = 1 << 22  # entries of sparse data that are dense at a time
+_CHUNK = 1 << 21  # entries of sparse data that are dense at a time
 
 
 class SparseRows(Sketch):

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse
 
+from corange import _core
 from corange._operators import Stored, as_stored
 from corange._random import RandomState, Stream, random_key
 from corange._validation import check_choice, check_weights
@@ -17,6 +18,9 @@ from corange.sketching._sign import SparseSign
 __all__ = ["RowSampling"]
 
 Array = npt.NDArray[Any]
+
+_NNZ = 4  # entries in each column of a sketch: for weights as good as eight, and half the work
+_STRIP = 64  # columns of a basis that are made at a time
 
 
 class RowSampling(Sketch):
@@ -109,21 +113,20 @@ class RowSampling(Sketch):
         Raises
         ------
         TypeError, ValueError
-            A is not in memory, is all zero, or an argument is illegal.
+            A is not in memory or not finite, or an argument is illegal.
         """
         check_choice("method", method, ("squared-length", "leverage"))
-        key = random_key(random_state)
-        data = as_stored(A)
-        if data.kind not in ("dense", "csr", "csc"):
-            raise TypeError(f"A must be in memory to look at its rows, got {type(A).__name__}.")
-        n, d = data.shape
-        basis = data
+        return cls._of(in_memory(A, remedy=None), size, method, random_key(random_state))
+
+    @classmethod
+    def _of(cls, data: Stored, size: int, method: str, key: int) -> Self:
+        """Do so for a checked matrix; of a zero one all rows are alike."""
         if method == "leverage":
-            sample = SparseSign(4 * d + 60, n, random_state=key)._apply(data)
-            inverse = np.ascontiguousarray(np.linalg.pinv(scipy.linalg.qr(sample, mode="r")[0][:d]))
-            return cls(size, n, probabilities=_squares(data.product(inverse)), random_state=key)
-        squares = _squares(basis.arrays[0]) if basis.kind == "dense" else _sparse_squares(basis)
-        return cls(size, n, probabilities=squares, random_state=key)
+            weights = _leverage(data, key)
+        else:
+            weights = _squares(data.arrays[0]) if data.kind == "dense" else _sparse_squares(data)
+        chosen = weights if weights.any() else None
+        return cls(size, data.shape[0], probabilities=chosen, random_state=key)
 
     def _rows(self, dtype: Any) -> Any:
         """Return this block of S, sparse."""
@@ -145,6 +148,43 @@ class RowSampling(Sketch):
 
     def _apply_transposed(self, Y: Array) -> Array:
         return np.asarray(self._rows(Y.dtype).T @ Y)
+
+
+def in_memory(A: Any, *, check_finite: bool = True, remedy: str | None) -> Stored:
+    """Check a matrix, all of whose rows are to be looked at."""
+    data = as_stored(A, check_finite=check_finite, remedy=remedy)
+    if data.kind not in ("dense", "csr", "csc"):
+        raise TypeError(f"A must be in memory to look at its rows, got {type(A).__name__}.")
+    return data
+
+
+def _leverage(A: Stored, key: int) -> Array:
+    """Squared norms of the rows of ``A @ W``, with W such that the columns of its sketch are orthonormal."""
+    n, d = A.shape
+    sample = np.ascontiguousarray(SparseSign(4 * d + 60, n, nnz=_NNZ, random_state=key)._apply(A))
+    T = _core.orthonormal_factor(sample, np.empty_like(sample))
+    exponent = int(np.frexp(np.abs(T).max())[1])
+    W = _whitening(np.ldexp(T, -exponent), float(np.finfo(A.dtype).eps) * max(n, d)).astype(A.dtype)
+    scaled = A._replace(operator=A.operator.scaled(exponent))
+    weights = np.zeros(n)
+    for first in range(0, W.shape[1], _STRIP):
+        columns = scaled.product(np.ascontiguousarray(W[:, first : first + _STRIP]))
+        weights += np.square(columns, dtype=np.float64).sum(axis=1)
+    return weights
+
+
+def _whitening(T: Array, rcond: float) -> Array:
+    """Find W of full rank with ``T @ W`` orthonormal, whose columns span what is not rounding."""
+    if not np.tril(T, -1).any() and T.diagonal().all():
+        inverse = scipy.linalg.lapack.dtrtri(T)[0]
+        if np.linalg.norm(T) * np.linalg.norm(inverse) < 1e-3 / rcond:
+            return np.asarray(inverse)
+    R = np.empty_like(T)
+    pivots, _ = _core.pivoted_qr(T, len(T), rcond, R)
+    W = np.zeros((len(T), pivots.size))
+    if pivots.size:
+        W[pivots] = scipy.linalg.lapack.dtrtri(R[: pivots.size, pivots])[0]
+    return W
 
 
 def _squares(A: Array) -> Array:

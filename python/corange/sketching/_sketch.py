@@ -2,17 +2,16 @@
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from corange._operators import as_matrix
-from corange._random import RandomState
+from corange._operators import REMEDY, as_matrix
+from corange._random import RandomState, random_key
 from corange._validation import check_choice, check_integer
 from corange.sketching._base import Sketch
 from corange.sketching._dense import Gaussian, Rademacher
 from corange.sketching._fourier import SRFT
 from corange.sketching._mixed import SRHT, FastJL
-from corange.sketching._sampling import RowSampling
+from corange.sketching._sampling import RowSampling, in_memory
 from corange.sketching._sign import CountSketch, SparseSign
 from corange.sketching._very_sparse import VerySparse
 
@@ -91,10 +90,12 @@ def sketch(
     check_integer("axis", axis, low=0, high=1)
     check_integer("size", size, low=1)
     if kind in ("squared-length", "leverage"):
-        of = A if axis == 0 else np.asarray(A).T if isinstance(A, list) else A.T
-        S: Sketch = RowSampling.of(of, size, kind, random_state=random_state)  # type: ignore[arg-type]
+        data = in_memory(A, check_finite=check_finite, remedy=REMEDY)
+        rows = data if axis == 0 else data.transpose()
+        S: Sketch = RowSampling._of(rows, size, kind, random_key(random_state))
     else:
         n = as_matrix(A, check_finite=False).shape[axis]
         options = {"nnz": min(8, size)} if kind == "sparse-sign" else {}
         S = _CLASSES[kind](size, n, random_state=random_state, **options)
-    return S._left(A, check_finite=check_finite) if axis == 0 else S._right(A, check_finite=check_finite)
+    apply = S._left if axis == 0 else S._right
+    return apply(A, check_finite=check_finite, remedy=REMEDY)

@@ -160,7 +160,7 @@ class StreamingSVD:
         TypeError, ValueError
             As `corange.svd`; the block does not fit into the matrix.
         """
-        operator = as_operator(X, argument_name="X")
+        operator = as_operator(X, argument_name="X", remedy=None)
         p, q = operator.shape
         row = check_place("row", row, p, self.shape[0])
         column = check_place("column", column, q, self.shape[1])
@@ -192,7 +192,8 @@ class StreamingSVD:
         TypeError, ValueError
             As `corange.svd`; the shapes do not fit.
         """
-        first, second = as_operator(left, argument_name="left"), as_operator(right, argument_name="right")
+        first = as_operator(left, argument_name="left", remedy=None)
+        second = as_operator(right, argument_name="right", remedy=None)
         shape, inner = (first.shape[0], second.shape[1]), first.shape[1]
         if shape != self.shape or second.shape[0] != inner:
             raise ValueError(

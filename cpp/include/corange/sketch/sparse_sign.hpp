@@ -76,8 +76,16 @@ template <class T, class S>
 void add_sketch_part(const SparseSignColumns& columns, const SparseSign& s, StridedView<S> a, BlockView<T> out, Index row) {
   Block<T> line(1, a.cols);
   const auto add = [&](BlockView<const T> rows, Index j0) { add_signed_rows<T>(columns, j0, s, rows, row, out, line.data()); };
-  if constexpr (std::is_same_v<S, T>)
-    if (a.col_stride == 1) return add({a.data, a.rows, a.cols, a.row_stride}, 0);
+  if constexpr (std::is_same_v<S, T>) {
+    constexpr Index kRows = 1024;  // between two looks for Ctrl-C
+    if (a.col_stride == 1) {
+      for (Index i = 0; i < a.rows; i += kRows) {
+        check_interrupt();
+        add({a.data + i * a.row_stride, std::min(kRows, a.rows - i), a.cols, a.row_stride}, i);
+      }
+      return;
+    }
+  }
   Block<T> buffer(kSignTile, a.cols);
   for (Index i = 0; i < a.rows; i += kSignTile) {
     check_interrupt();
