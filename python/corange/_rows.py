@@ -52,13 +52,14 @@ class Rows:
         self._A = A
         if not self.is_sparse:
             source = A if has_rows(A) else as_numbers(A, name)
-            height = max(1, _CACHED // self.shape[1])
-            if matrix.kind == "rows":
-                height = rows_per_block(self.shape, self.dtype, getattr(A, "chunks", None))
-            self._source = RowSource(source, name, self.dtype, height)
             mapped = memory_map(source) if matrix.kind == "rows" else None
             if mapped is not None:
-                self._source = MappedRows(source, name, self.dtype, mapped)
+                self._source: RowSource = MappedRows(source, name, self.dtype, mapped)
+            else:
+                height = max(1, _CACHED // self.shape[1])
+                if matrix.kind == "rows":
+                    height = rows_per_block(self.shape, self.dtype, getattr(A, "chunks", None))
+                self._source = RowSource(source, name, self.dtype, height)
 
     def norms(self) -> npt.NDArray[np.float64]:
         """Euclidean norms of all rows, in one pass; squares neither overflow nor vanish."""

@@ -1,6 +1,6 @@
 // How wide and how long: block size and basis length by where the matrix is.
 //
-//   sparse, in memory   products with few columns are cheap and Krylov degree is what converges: one vector register a row
+//   sparse, in memory   products with few columns are cheap and Krylov degree is what converges: one cache line a row
 //   dense, in memory    wide enough that A'(A X) is bound by arithmetic and not by reading A
 //   on disk             passes are what costs: blocks of twice the rank, so that two steps make a basis of 4 k
 //   callback            nobody knows what a product costs: wider than for sparse data where many triplets are wanted
