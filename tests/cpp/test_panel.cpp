@@ -113,3 +113,18 @@ TEST("panel: bits do not depend on how rows are grouped, nor on the layout") {
   panel_product<double>({columns.data(), m, k, 1, m}, x.view(), other.view(), Store::set);
   CHECK(same_bits(whole.view(), other.view()));
 }
+
+TEST("panel: asking for other memory meanwhile changes nothing, wherever it ends") {
+  const Index m = 29, k = 300, b = 40;
+  const auto a = laid_out<double>(m, k, 0, 8);
+  const auto x = random_block<double>(k, b, 9);
+  Block<double> plain(m, b);
+  panel_product<double>(a.view, x.view(), plain.view(), Store::set);
+  const std::vector<char> memory(1000);
+  for (const Upcoming& next : {Upcoming{}, Upcoming{memory.data(), 0, 10, 10}, Upcoming{memory.data(), 4, 100, 250},
+                               Upcoming{memory.data() + 900, 5, 1, -200}, Upcoming{memory.data(), 1, 1000, 0}}) {
+    Block<double> c(m, b);
+    panel_product<double, Next::elsewhere>(a.view, x.view(), c.view(), Store::set, next);
+    CHECK(same_bits(plain.view(), c.view()));
+  }
+}

@@ -79,8 +79,11 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
       const BlockView<T> yt = rows_of(y, tiles, t);
       for (Index s = 0; s < strips.count(); ++s) {
         check_interrupt();
-        panel_product<T>(tile<T>(tiles.begin(t), tiles.size(t), strips.begin(s), strips.size(s), buffer), rows_of(x, strips, s),
-                         yt, s == 0 ? Store::set : Store::add);
+        const StridedView<T> a = tile<T>(tiles.begin(t), tiles.size(t), strips.begin(s), strips.size(s), buffer);
+        const Store op = s == 0 ? Store::set : Store::add;
+        multiply<T>(a, rows_of(x, strips, s), yt, op,
+                    s + 1 < strips.count() ? upcoming(tiles.begin(t), tiles.size(t), strips, s + 1)
+                                           : upcoming(tiles.begin(t) + tiles.size(t), tiles.size(t), strips, 0));
       }
     });
   }
@@ -101,8 +104,9 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
       for (Index t = 0; t < tiles.count(); ++t) {
         check_interrupt();
         const Index row = groups.begin(g) + tiles.begin(t), count = tiles.size(t);
-        panel_product<T>(adjoint_of(tile<T>(row, count, strips.begin(s), strips.size(s), buffer)), x.middle_rows(row, count), sum,
-                         t == 0 ? Store::set : Store::add);
+        const StridedView<T> at = adjoint_of(tile<T>(row, count, strips.begin(s), strips.size(s), buffer));
+        const Store op = t == 0 ? Store::set : Store::add;
+        multiply<T>(at, x.middle_rows(row, count), sum, op, upcoming(row + count, count, strips, s));
       }
     });
     if (!sums.empty()) combine(sums, z);
@@ -111,10 +115,13 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
   template <class T>
   void normal(BlockView<const T> x, BlockView<T> z, BlockView<T> y) const {
     if (few_rows()) return product<T>(x, y), adjoint<T>(y, z);
+    const Tiling all{whole_.a.cols, std::max<Index>(whole_.a.cols, 1)};
     sum_over_tiles<T>(z, [&](StridedView<T> tile, Index row, BlockView<T> sum) {
       const BlockView<T> yt = y.middle_rows(row, tile.rows);
-      panel_product<T>(tile, x, yt, Store::set);
-      panel_product<T>(adjoint_of(tile), BlockView<const T>(yt), sum, Store::add);
+      const Upcoming next = upcoming(row + tile.rows, tile.rows, all, 0);
+      multiply<T>(tile, x, yt, Store::set, next.middle_rows(0, next.rows / 2));
+      multiply<T>(adjoint_of(tile), BlockView<const T>(yt), sum, Store::add,
+                  next.middle_rows(next.rows / 2, next.rows - next.rows / 2));
     });
   }
 
@@ -124,15 +131,33 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
   /// Columns of a tile that need not be whole rows. Rows that are copied are read in long pieces.
   template <class T>
   Index strip() const {
-    return copies<T>() && !by_columns() ? 2048 : 480;
+    return copies_rows<T>() ? 2048 : 480;
   }
 
-  /// Rows of a tile that many columns wide: about 1 MB, half of a large L2 cache, a multiple of the micro-kernel's 12 rows, and no
-  /// more than products with A' can have a line of each, and of their factor's, in 32 KB.
+  /// Rows of a tile that many columns wide: about 1 MB, half of a large L2 cache, and less of what is copied, for that shares the
+  /// cache with what is read next; a multiple of the micro-kernel's 12 rows, and no more than products with A' can have a line of
+  /// each, and of their factor's, in 32 KB.
   template <class T>
-  static Index tile_rows(Index cols) {
-    const Index rows = (1 << 20) / (static_cast<Index>(sizeof(T)) * std::max<Index>(cols, 1));
-    return std::clamp<Index>(rows / 12 * 12, 96, 120);
+  Index tile_rows(Index cols) const {
+    const Index bytes = copies<T>() ? 400 * 1024 : 1024 * 1024, least = copies<T>() ? 24 : 96;
+    return std::clamp<Index>(bytes / (static_cast<Index>(sizeof(T)) * std::max<Index>(cols, 1)) / 12 * 12, least, 120);
+  }
+
+  /// Rows of a strip of columns in memory, as many as there are.
+  Upcoming upcoming(Index row, Index rows, const Tiling& strips, Index s) const {
+    constexpr Index kSize = static_cast<Index>(sizeof(S));
+    const Index first = std::min(row, whole_.a.rows - 1);
+    return {reinterpret_cast<const char*>(&whole_.a(first, strips.begin(s))), std::clamp<Index>(whole_.a.rows - row, 0, rows),
+            strips.size(s) * kSize, whole_.a.row_stride * kSize};
+  }
+
+  /// A tile, or its adjoint, times b. Rows that are copied next are asked for meanwhile.
+  template <class T>
+  void multiply(StridedView<T> a, BlockView<const T> b, BlockView<T> c, Store op, const Upcoming& next) const {
+    if (copies_rows<T>())
+      panel_product<T, Next::elsewhere>(a, b, c, op, next);
+    else
+      panel_product<T>(a, b, c, op);
   }
 
   /// Whether the rows make no more than one group for one thread.
@@ -147,6 +172,12 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
   template <class T>
   bool copies() const {
     return !std::is_same_v<S, T> || !whole_.plain();
+  }
+
+  /// Whether copies read along rows.
+  template <class T>
+  bool copies_rows() const {
+    return copies<T>() && !by_columns();
   }
 
   /// Whether entries of a column are nearer to each other in memory; one row or column is one, whatever its strides.
