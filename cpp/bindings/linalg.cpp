@@ -84,6 +84,28 @@ py::tuple small_eigh_array(const py::array& x) {
   return py::make_tuple(to_array(found.values), to_array(found.vectors));
 }
 
+/// U, s descending and V of a square or tall matrix.
+py::tuple small_svd_array(const py::array& x) {
+  const SmallMatrix a = small_matrix(x);
+  if (a.rows() < a.cols()) throw py::value_error("X must have at least as many rows as columns");
+  SmallSvd found;
+  {
+    const py::gil_scoped_release release;
+    found = small_svd(a);
+  }
+  return py::make_tuple(to_array(found.U), to_array(found.s), to_array(found.V));
+}
+
+py::array_t<double> small_inverse_array(const py::array& x) {
+  SmallMatrix a = small_matrix(x);
+  if (a.rows() != a.cols()) throw py::value_error("X must be square");
+  {
+    const py::gil_scoped_release release;
+    a = small_inverse(a);
+  }
+  return to_array(a);
+}
+
 /// Returns R with x = out R.
 py::array_t<double> orthonormal_factor(const py::array& x, const py::array& out, bool rough) {
   return to_array(basis_of_any(x, out, rough).R);
@@ -125,6 +147,8 @@ void register_linalg(py::module_& m) {
   m.def("orthonormalize", &orthonormalize_array, "X"_a, "out"_a);
   m.def("orthonormal_factor", &orthonormal_factor, "X"_a, "out"_a, "rough"_a = false);
   m.def("small_eigh", &small_eigh_array, "X"_a);
+  m.def("small_svd", &small_svd_array, "X"_a);
+  m.def("small_inverse", &small_inverse_array, "X"_a);
   m.def("range_finder", &range_finder, "op"_a, "power"_a, "seed"_a, "out"_a);
 }
 

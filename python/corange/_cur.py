@@ -17,7 +17,8 @@ from corange._results import CURResult
 from corange._rows import adjoint_product, frobenius_norm
 from corange._select import Options, choose, pivots_of, selection_options
 from corange._single_pass import PROBES, multiply, single_pass_report
-from corange._source import Source, as_dense
+from corange._source import Source
+from corange._sparse import as_dense
 from corange._validation import (
     check_boolean,
     check_choice,
@@ -259,9 +260,9 @@ def _projected(source: Source, left: Span, R: Any, *, single: bool) -> _Parts:
     """Core between orthonormal bases: Q_C' A Q_R, by the product with the smaller basis."""
     right = span_of(R.T)
     inner = _inner(source, left, right, single)
-    X = left.inverse @ inner
-    refined = X + left.inverse @ (inner - left.T @ X)
-    U = refined @ right.inverse.T
+    X = multiply(left.inverse, inner)
+    refined = X + multiply(left.inverse, inner - multiply(left.T, X))
+    U = multiply(refined, right.inverse.T)
     coefficients = np.ascontiguousarray(multiply(right.Q, refined.T).T)
     return _Parts(U.astype(source.dtype), coefficients, frobenius_norm(inner), 1)
 

@@ -10,7 +10,9 @@ from corange._landmarks import uniform_landmarks
 from corange._operators import Matrix, as_matrix
 from corange._random import RandomState, Stream, random_key
 from corange._results._storage import File, save_arrays
+from corange._rows import adjoint_product, frobenius_norm, product
 from corange._single_pass import multiply, normal_rows
+from corange._small import svd
 from corange._validation import (
     check_boolean,
     check_indices,
@@ -228,13 +230,13 @@ def _safe_inverse(matrix: Matrix, anchors: Array, wanted: int | None, seed: int)
     units[anchors, np.arange(anchors.size)] = 1.0
     columns = np.empty((queries, anchors.size), dtype)
     matrix.operator.apply(units, columns)
-    U, s, Vt = np.linalg.svd(columns.astype(np.float64), full_matrices=False)
+    U, s, Vt = svd(columns)
     rank = int((s > 10.0 * max(columns.shape) * float(np.finfo(dtype).eps) * s[0]).sum())
     if wanted is not None:
         rank = min(rank, wanted)
     elif rank * _SURPLUS > queries and not _spans(matrix, U[:, :rank], seed):
         rank = max(1, int(queries / _SURPLUS))
-    return rank, (Vt[:rank].T / s[:rank]) @ U[:, :rank].T
+    return rank, product(Vt[:rank].T / s[:rank], U[:, :rank].T)
 
 
 def _spans(matrix: Matrix, basis: Array, seed: int) -> bool:
@@ -245,8 +247,8 @@ def _spans(matrix: Matrix, basis: Array, seed: int) -> bool:
     image = np.empty((queries, 4), dtype)
     matrix.operator.apply(normal_rows(seed, Stream.CUR_INDEX_PROBES, 0, n, 4, dtype), image)
     seen = image.astype(np.float64)
-    missing = np.linalg.norm(seen - basis @ (basis.T @ seen))
-    return bool(missing <= 100.0 * queries * np.finfo(dtype).eps * np.linalg.norm(seen))
+    missing = frobenius_norm(seen - product(basis, adjoint_product(basis, seen)))
+    return bool(missing <= 100.0 * queries * np.finfo(dtype).eps * frobenius_norm(seen))
 
 
 def _scored(score: Callable[[npt.NDArray[np.int64]], npt.ArrayLike], places: npt.NDArray[np.int64]) -> Array:

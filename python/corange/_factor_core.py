@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 
 from corange import _core
+from corange._rows import adjoint_product, frobenius_norm
 from corange._single_pass import multiply
-from corange._source import as_dense
+from corange._small import svd
+from corange._sparse import as_dense
 
 __all__ = ["PseudoInverse", "Span", "pseudo_inverse", "span_of"]
 
@@ -22,8 +23,9 @@ Array = npt.NDArray[Any]
 
 # Where the columns of a factor are counted as dependent, in units of eps.
 _ROUNDING = 10.0
-# Condition up to which multiplying with an inverse loses nothing worth a second look.
-_WELL_CONDITIONED = 1e3
+# Condition, of triangles in the Frobenius norm and divided by the size, up to which multiplying with inverses
+# loses nothing worth a second look, and up to which triangles are inverted as they are.
+_WELL_CONDITIONED, _INVERTIBLE = 1e2, 1e3
 
 
 class PseudoInverse(NamedTuple):
@@ -36,13 +38,12 @@ class PseudoInverse(NamedTuple):
     @property
     def matrix(self) -> Array:
         """The pseudo-inverse, multiplied out."""
-        inverse: Array = (self.right / self.values) @ self.left.T
-        return inverse
+        return multiply(self.right / self.values, self.left.T)
 
 
 def pseudo_inverse(K: Array, precision: Any) -> PseudoInverse:
     """Invert what of a small matrix is not rounding of the given precision; of zero, a single zero."""
-    P, values, Qt = np.linalg.svd(K.astype(np.float64), full_matrices=False)
+    P, values, Qt = svd(K)
     keep = values > _ROUNDING * float(np.finfo(precision).eps) * values[0]
     if not keep[0]:
         keep[0], values[0] = True, np.inf
@@ -70,16 +71,13 @@ class Span(NamedTuple):
         return refined
 
 
-def _triangular(Q: Array, T: Array) -> Span | None:
+def _triangular(Q: Array, T: Array, limit: float) -> Span | None:
     """Invert a well-conditioned triangle without singular values, in a tenth of the time."""
-    peak = float(np.abs(T).max(initial=0.0))
-    if peak == 0.0 or T.shape[0] != T.shape[1] or np.tril(T, -1).any():
+    if T.shape[0] != T.shape[1] or not T.diagonal().all() or np.tril(T, -1).any():
         return None
-    inverse, failed = scipy.linalg.lapack.dtrtri(T)
-    if failed:
-        return None
-    condition = float(np.linalg.norm(T / peak) * np.linalg.norm(inverse * peak))
-    return Span(Q, T, inverse, condition) if condition < _WELL_CONDITIONED else None
+    inverse = _core.inverse_triangle(T.T).T
+    condition = frobenius_norm(T) * frobenius_norm(inverse) / len(T)
+    return Span(Q, T, inverse, condition) if condition < limit else None
 
 
 def span_of(F: Any, *, rough: bool = False) -> Span:
@@ -90,14 +88,14 @@ def span_of(F: Any, *, rough: bool = False) -> Span:
     else:
         Q = np.empty_like(columns)
         T = _core.orthonormal_factor(columns, Q, rough)
-    simple = _triangular(Q, T)
+    simple = _triangular(Q, T, _INVERTIBLE / (len(T) if rough else 1))
     if simple is not None:
         return simple
     if rough:
         return span_of(columns)
     inverse = pseudo_inverse(T, columns.dtype)
     if inverse.values.size < Q.shape[1]:  # columns that depend on others leave directions that are not theirs
-        Q, T = multiply(Q, inverse.left), inverse.left.T @ T
+        Q, T = multiply(Q, inverse.left), adjoint_product(inverse.left, T)
         inverse = PseudoInverse(np.eye(inverse.values.size), inverse.values, inverse.right)
     condition = 1.0 if np.isinf(inverse.values[0]) else float(inverse.values[0] / inverse.values[-1])
     return Span(Q, T, inverse.matrix, condition)

@@ -22,6 +22,7 @@ from corange._single_pass import (
     paired_signs,
     single_pass_report,
 )
+from corange._small import svd
 from corange._validation import check_boolean, check_integer, check_rank, shown
 
 __all__ = ["generalized_nystrom"]
@@ -181,8 +182,8 @@ def _assemble(left: Array, right: Array, core: Array) -> tuple[tuple[Array, Arra
     bases = basis(left), basis(right)
     small = [adjoint_product(Q, Z).astype(np.float64) for Q, Z in zip(bases, (left, right), strict=True)]
     inverse = pseudo_inverse(core, left.dtype)
-    factor = ((small[0] @ inverse.right) / inverse.values) @ (inverse.left.T @ small[1].T)
-    return bases, *np.linalg.svd(factor, full_matrices=False)
+    outer = multiply(small[0], inverse.right) / inverse.values, multiply(small[1], inverse.left)
+    return bases, *svd(multiply(outer[0], outer[1].T))
 
 
 def _leading(

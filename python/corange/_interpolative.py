@@ -16,7 +16,8 @@ from corange._results import IDResult, TwoSidedIDResult
 from corange._rows import frobenius_norm
 from corange._select import Options, selection_options
 from corange._single_pass import single_pass_report
-from corange._source import Source, as_dense
+from corange._source import Source
+from corange._sparse import as_dense
 from corange._validation import check_boolean, check_number, check_rank, warn_unless_converged
 
 __all__ = ["interpolative"]

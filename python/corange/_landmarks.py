@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import solve_triangular
 
 from corange import _core
 from corange._entries import Entries
 from corange._random import Stream
 from corange._rows import adjoint_product
 from corange._single_pass import multiply
+from corange._small import eigh
 
 __all__ = [
     "PartialCholesky",
@@ -113,8 +113,9 @@ class PartialCholesky:
         """
         chosen = np.array(self.pivots, dtype=np.int64)
         L = self.F[chosen, : self.count].astype(np.float64)
-        c = solve_triangular(L, self.F[p, : self.count].astype(np.float64), lower=True, trans="T")
-        return bool(value <= self.floors[p] + np.square(c) @ self.floors[chosen])
+        row = self.F[p, : self.count, np.newaxis].astype(np.float64)
+        c = adjoint_product(_core.inverse_triangle(L), row)[:, 0]
+        return bool(value <= self.floors[p] + (np.square(c) * self.floors[chosen]).sum())
 
     def forget(self, p: int) -> None:
         """Count an entry of the diagonal as zero, and all others that are as small beside their floors."""
@@ -253,7 +254,7 @@ def leverage_landmarks(entries: Entries, count: int, seed: int) -> Array:
     if not pilot.count:
         return np.empty(0, np.int64)
     F = np.ascontiguousarray(pilot.F[:, : pilot.count])
-    h, W = np.linalg.eigh(adjoint_product(F, F).astype(np.float64))
+    h, W = eigh(adjoint_product(F, F))
     ridge = max(pilot.error * pilot.trace / count, float(np.finfo(F.dtype).eps) * h[-1])
     projected = multiply(F, W / np.sqrt(np.maximum(h, 0.0) + ridge)).astype(np.float64)
     scores = np.einsum("ij,ij->i", projected, projected) + pilot.left / ridge

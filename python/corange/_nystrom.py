@@ -22,6 +22,7 @@ from corange._single_pass import (
     paired_signs,
     single_pass_report,
 )
+from corange._small import eigh, svd
 from corange._validation import check_boolean, check_optional_integer, check_rank, shown
 
 __all__ = ["nystrom"]
@@ -189,10 +190,10 @@ def _nystrom_look(matrix: Matrix, size: int, seed: int) -> Look[EighResult]:
     images = np.empty_like(right)
     matrix.operator.apply(right, images)
     Y = np.ascontiguousarray(images[:, :size])
-    h, W = _significant(adjoint_product(np.ascontiguousarray(right[:, :size]), Y))
+    root = _inverse_root(adjoint_product(np.ascontiguousarray(right[:, :size]), Y))
     Q = basis(Y)
-    factor = adjoint_product(Q, Y).astype(np.float64) @ (W / np.sqrt(h))
-    U, values, _ = np.linalg.svd(factor)
+    U, values, _ = svd(multiply(adjoint_product(Q, Y).astype(np.float64), root))
+    values[np.count_nonzero(root.any(axis=0)) :] = 0.0
     probes, seen = right[:, size:], images[:, size:].astype(np.float64)
     norm = known_norm(matrix)
 
@@ -220,10 +221,10 @@ def _nystrom_look(matrix: Matrix, size: int, seed: int) -> Look[EighResult]:
     return truncated
 
 
-def _significant(H: Array) -> tuple[Array, Array]:
-    """Eigenpairs of the small matrix O' K O that are not rounding; none may be clearly negative."""
+def _inverse_root(H: Array) -> Array:
+    """Invert a root of the small matrix O' K O on what is not rounding; nothing may be clearly negative."""
     exact = (H.astype(np.float64) + H.T) / 2.0
-    h, W = np.linalg.eigh(exact)
+    h, W = eigh(exact)
     rounding = float(np.finfo(H.dtype).eps) * h.size * float(np.abs(h).max())
     if h[0] < -100.0 * rounding:
         raise np.linalg.LinAlgError(
@@ -231,4 +232,6 @@ def _significant(H: Array) -> tuple[Array, Array]:
             f"{h[-1]:.3g}; use corange.eigh or corange.generalized_nystrom."
         )
     keep = h > rounding
-    return h[keep], W[:, keep]
+    W[:, keep] /= np.sqrt(h[keep])
+    W[:, ~keep] = 0.0
+    return W

@@ -12,7 +12,7 @@ from corange._operators import as_matrix, as_numbers, as_operator, check_shape
 from corange._sources import MappedRows, RowSource, has_rows, memory_map, rows_per_block
 from corange._sparse import compressed
 
-__all__ = ["Rows", "adjoint_product", "column_norms", "frobenius_norm", "largest_norm"]
+__all__ = ["Rows", "adjoint_product", "column_norms", "frobenius_norm", "largest_norm", "product"]
 
 Array = npt.NDArray[Any]
 
@@ -159,6 +159,16 @@ def frobenius_norm(values: Any) -> float:
     return float(np.ldexp(np.sqrt(np.square(np.ldexp(entries, -exponent)).sum()), exponent))
 
 
+def product(A: Array, B: Array) -> Array:
+    """Multiply dense matrices in the core, which gives the same bits on any number of threads."""
+    dtype = np.result_type(A, B)
+    result = np.zeros((A.shape[0], B.shape[1]), dtype)
+    if A.size and B.size:
+        operator = as_operator(A.astype(dtype, copy=False), check_finite=False)
+        operator.apply(np.ascontiguousarray(B, dtype=dtype), result)
+    return result
+
+
 def adjoint_product(A: Any, B: Any) -> Any:
     """Compute ``A.T @ B`` in the core, for dense or sparse A and B; sparse if both are."""
     if scipy.sparse.issparse(A) and scipy.sparse.issparse(B):
@@ -167,7 +177,7 @@ def adjoint_product(A: Any, B: Any) -> Any:
         return np.ascontiguousarray(adjoint_product(B, A).T)
     dtype = np.result_type(A.dtype, B.dtype)
     product = np.zeros((A.shape[1], B.shape[1]), dtype)
-    if A.shape[0]:
+    if min(*A.shape, *B.shape):
         operator = as_operator(A, check_finite=False)
         operator.apply_adjoint(np.ascontiguousarray(B, dtype=dtype), product)
     return product

@@ -13,8 +13,9 @@ from corange._nmf._problem import make_problem
 from corange._operators import Stored, as_stored
 from corange._report import NMFReport
 from corange._results import SeparableNMFResult
-from corange._rows import Rows, adjoint_product
+from corange._rows import Rows, adjoint_product, frobenius_norm, product
 from corange._single_pass import multiply
+from corange._small import eigh
 from corange._validation import check_boolean, check_choice, check_integer, check_rank
 
 __all__ = ["SEPARABLE_METHODS", "separable_nmf", "separate"]
@@ -114,7 +115,7 @@ def separate(stored: Stored, rank: int, method: str, description: str) -> Separa
     left = (
         float(squares.sum())
         - 2.0 * float((cross * fit).sum(dtype=np.float64))
-        + float(((fit @ adjoint_product(scaled, scaled)) * fit).sum())
+        + float((product(fit, adjoint_product(scaled, scaled)) * fit).sum())
     )
     norm = float(np.ldexp(np.sqrt(squares.sum()), columns.exponent))
     error = float(np.sqrt(max(left, 0.0) / squares.sum())) if squares.any() else 0.0
@@ -250,13 +251,14 @@ def _project(columns: _Columns, rank: int) -> tuple[npt.NDArray[np.int64], int]:
             break
         best = _farthest(squares, norms)
         chosen.append(best)
-        u = columns.take(np.array([best]))[:, 0].astype(np.float64)
+        u = columns.take(np.array([best])).astype(np.float64)
+        known = basis[:, :step].astype(np.float64)
         for _ in range(2):
-            u -= basis[:, :step].astype(np.float64) @ (basis[:, :step].astype(np.float64).T @ u)
-        length = float(np.linalg.norm(u))
+            u -= product(known, adjoint_product(known, u))
+        length = frobenius_norm(u)
         if length == 0.0:
             break
-        basis[:, step] = u / length
+        basis[:, step] = u[:, 0] / length
         if step + 1 < rank:
             columns.subtract(np.ascontiguousarray(basis[:, step]), squares)
             squares[chosen] = 0.0
@@ -277,7 +279,7 @@ def _project_nonnegatively(columns: _Columns, rank: int) -> tuple[npt.NDArray[np
         G = adjoint_product(W, W)
         cross[:, k - 1] = columns.products(W[:, -1:].astype(columns.dtype))[:, 0]
         H = padded(np.c_[H[:, : k - 1], np.zeros(norms.size)])
-        lipschitz = float(np.linalg.eigvalsh(G)[-1])
+        lipschitz = float(eigh(G)[0][-1])
         if lipschitz == 0.0:
             break
         _core.capped_least_squares(padded(G), padded(cross[:, :k]), H, k, lipschitz, _STEP_TOL, _STEPS)

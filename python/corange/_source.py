@@ -15,7 +15,7 @@ from corange._sparse import compressed
 from corange._svd import decompose, svd_options
 from corange.sketching import SparseSign
 
-__all__ = ["Source", "as_dense"]
+__all__ = ["Source"]
 
 Array = npt.NDArray[Any]
 
@@ -182,11 +182,6 @@ class Source:
         units[indices, np.arange(indices.size)] = 1
         answers = self.product(1 - axis, units)
         return answers if axis == 1 else np.ascontiguousarray(answers.T)
-
-
-def as_dense(X: Any) -> Array:
-    """Make an array of a few columns or rows."""
-    return np.asarray(X.toarray() if scipy.sparse.issparse(X) else X)
 
 
 def _transposed(A: Any) -> Any:

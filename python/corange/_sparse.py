@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
 
 Array = npt.NDArray[Any]
 
-__all__ = ["compressed", "of_one_width"]
+__all__ = ["as_dense", "compressed", "of_one_width"]
 
 
 def compressed(A: Any, name: str) -> Any:
@@ -31,6 +32,11 @@ def of_one_width(X: Any) -> Any:
     if getattr(X, "format", None) not in ("csr", "csc") or X.indptr.dtype == X.indices.dtype:
         return X
     return type(X)((X.data, X.indices, X.indptr), shape=X.shape)  # SciPy chooses the type
+
+
+def as_dense(X: Any) -> Array:
+    """Make an array of a few columns or rows, sparse or not."""
+    return np.asarray(X.toarray() if scipy.sparse.issparse(X) else X)
 
 
 class _Compressed:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from corange._operators import as_matrix
 from corange._report import Iteration
 from corange._results import CURResult, EighResult, LowRankResult, SVDResult, TwoSidedIDResult
-from corange._source import as_dense
+from corange._sparse import as_dense
 
 __all__ = ["ConvergenceDisplay", "ResidualDisplay", "ScreeDisplay", "SelectionDisplay"]
 

@@ -196,6 +196,16 @@ TEST("small: NaN is an error") {
   CHECK_THROWS(small_svd(larger), NumericalError);
 }
 
+TEST("small: inverses, and matrices that have none") {
+  for (const Index n : {1, 2, 40, 130}) {
+    const SmallMatrix a = random_orthogonal(n, 1) * spectra(n)[0].asDiagonal() * random_orthogonal(n, 2).transpose();
+    for (const double scale : {1e-300, 1.0, 1e300})
+      CHECK_CLOSE(max_abs(small_inverse(a * scale) * scale * a - SmallMatrix::Identity(n, n)), 0.0, 1e-12);
+  }
+  CHECK_THROWS(small_inverse(SmallMatrix::Zero(3, 3)), NumericalError);
+  CHECK_THROWS(small_inverse(SmallMatrix::Ones(3, 3)), NumericalError);
+}
+
 TEST("small: Gram factors") {
   const SmallMatrix z = random_small(50, 8, 8), g = z.transpose() * z;
   const GramFactor f = factor_gram(g);

@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import corange as cr
-from corange.estimators._linalg import complete, orient, product
+from corange._rows import product
+from corange.estimators._linalg import complete, orient
 
 
 class TestOrient:

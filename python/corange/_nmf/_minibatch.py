@@ -9,6 +9,7 @@ import scipy.sparse
 from corange import _core
 from corange._nmf._divergence import multiplicative_power
 from corange._nmf._entries import Entries, entries_of, in_units, padded
+from corange._rows import frobenius_norm
 
 __all__ = ["OnlineFactors", "Watch"]
 
@@ -86,8 +87,8 @@ class OnlineFactors:
         for _ in range(steps):
             before = U.copy()
             self.improve_weights(entries, U, penalties)
-            length = float(np.linalg.norm(U))
-            if tol > 0.0 and float(np.linalg.norm(U - before)) <= tol * length:
+            length = frobenius_norm(U)
+            if tol > 0.0 and frobenius_norm(U - before) <= tol * length:
                 return
 
     def improve_components(self, entries: Entries, U: Array, penalties: Penalties, memory: float) -> None:
@@ -150,8 +151,8 @@ class Watch:
             return False
         alpha = min(size / (self._rows + 1), 1.0)
         self._smooth = cost if self._smooth is None else self._smooth * (1 - alpha) + cost * alpha
-        length = float(np.linalg.norm(after))
-        if self._tol > 0 and float(np.linalg.norm(after - before)) <= self._tol * length:
+        length = frobenius_norm(after)
+        if self._tol > 0 and frobenius_norm(after - before) <= self._tol * length:
             return True
         self._idle = 0 if self._smooth < self._least else self._idle + 1
         self._least = min(self._least, self._smooth)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange._operators import Matrix
+from corange._single_pass import multiply
 
 __all__ = ["revive"]
 
@@ -44,14 +45,14 @@ def revive(matrix: Matrix, exponent: int, rank: int, left: Array, right: Array) 
     j = int(alive.argmin())
     left[:, j] = right[:, j] = 0
     whole = np.ldexp(_times(matrix, np.ones((matrix.shape[1], 1), matrix.dtype)), -exponent)
-    missing = whole - left[:, :rank] @ right[:, :rank].sum(axis=0)
+    missing = whole - multiply(left[:, :rank], right[:, :rank].sum(axis=0)[:, np.newaxis])[:, 0]
     row = int(missing.argmax())
     if missing[row] <= 1e3 * np.finfo(left.dtype).eps * whole.max():
         return False
     unit = np.zeros((matrix.shape[0], 1), matrix.dtype)
     unit[row] = 1
     entries = np.ldexp(_times(matrix, unit, adjoint=True), -exponent)
-    beyond = entries - right[:, :rank] @ left[row, :rank]
+    beyond = entries - multiply(right[:, :rank], left[row, :rank, np.newaxis])[:, 0]
     right[:, j] = np.maximum(beyond, _START * beyond.max())
     left[:, j], left[row, j] = _START, 1
     return True

@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 from corange._operators import as_operator
 from corange._report import Report, UpdateReport
 from corange._results._storage import File, save_arrays
+from corange._rows import product as multiply
 
 __all__ = ["Array", "LowRankResult", "check_length", "projected"]
 
@@ -83,12 +84,15 @@ class LowRankResult(abc.ABC):
     def __matmul__(self, X: npt.ArrayLike) -> Array:
         """Multiply the approximation with a vector or a block, without forming it."""
         block = np.asarray(X)
+        columns = block[:, np.newaxis] if block.ndim == 1 else block
         left, *diagonal, right = self.product
-        inner: Array = right @ block
+        inner = _times(right, columns)
         if diagonal:
-            inner = (inner.T * diagonal[0]).T
-        product: Array = left @ inner
-        return product if self.mean is None else product + self.mean.astype(self.dtype, copy=False) @ block
+            inner *= diagonal[0][:, np.newaxis]
+        image = _times(left, inner)
+        if self.mean is not None:
+            image += multiply(self.mean.astype(self.dtype, copy=False)[np.newaxis], columns)
+        return image[:, 0] if block.ndim == 1 else image
 
     def reconstruct(self, rows: Any = slice(None), columns: Any = slice(None)) -> Array:
         """Form the approximation, or a part of it, as a dense array.
@@ -112,9 +116,8 @@ class LowRankResult(abc.ABC):
         """
         left: Any = self.left
         chosen = left.tocsr()[np.atleast_1d(np.arange(left.shape[0])[rows])] if issparse(left) else left[rows]
-        part: Array = (chosen if issparse(chosen) else np.atleast_2d(chosen)) @ self.right[
-            :, _as_columns(columns)
-        ]
+        chosen = chosen if issparse(chosen) else np.atleast_2d(chosen)
+        part = _times(chosen, self.right[:, _as_columns(columns)])
         return part if self.mean is None else part + self.mean.astype(self.dtype)[_as_columns(columns)]
 
     def save(self, path: File) -> None:
@@ -160,6 +163,13 @@ def projected(X: Any, V: Array, mean: Array | None) -> Array:
     scores = np.empty((operator.shape[0], V.shape[1]), dtype=V.dtype)
     operator.apply(np.ascontiguousarray(V), scores)
     return scores
+
+
+def _times(A: Any, B: Any) -> Array:
+    """Multiply factors, one of which may be sparse."""
+    if issparse(A) or issparse(B):
+        return np.asarray(A @ B)
+    return multiply(A, B)
 
 
 def check_length(what: str, given: int, wanted: int) -> None:

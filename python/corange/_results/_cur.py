@@ -9,6 +9,7 @@ import scipy.sparse
 from corange._operators import as_operator
 from corange._report import Report
 from corange._results._base import Array, LowRankResult, check_length
+from corange._rows import product as multiply
 
 __all__ = ["CURResult", "IDResult", "TwoSidedIDResult"]
 
@@ -163,7 +164,7 @@ class TwoSidedIDResult(LowRankResult):
     @property
     def product(self) -> tuple[Array, ...]:
         """``(P, S @ W)``."""
-        return (self.P, self.S @ self.W)
+        return (self.P, multiply(self.S, self.W))
 
     @property
     def max_coefficient(self) -> float:

@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 
 from corange import _core
 from corange._operators import as_matrix, as_operator
 from corange._results._base import Array, LowRankResult
 from corange._results._low_rank import EighResult
+from corange._small import svd
 
 __all__ = ["NystromResult"]
 
@@ -73,7 +73,7 @@ class NystromResult(LowRankResult):
         if matrix.shape[1] != size:
             raise ValueError(f"X must have a column for each of {size} landmarks, got shape {matrix.shape}.")
         L = self.F[self.landmarks].astype(np.float64)
-        inverse = scipy.linalg.solve_triangular(L, np.eye(size), lower=True).T
+        inverse = _core.inverse_triangle(L).T
         rows = np.empty((matrix.shape[0], size), self.dtype)
         matrix.operator.apply(np.ascontiguousarray(inverse, dtype=self.dtype), rows)
         return rows
@@ -93,7 +93,7 @@ class NystromResult(LowRankResult):
         _core.orthonormalize(np.ascontiguousarray(self.F), Q)
         inner = np.empty((rank, rank), self.dtype)
         as_operator(Q, check_finite=False).apply_adjoint(np.ascontiguousarray(self.F), inner)
-        U, s, _ = np.linalg.svd(inner.astype(np.float64))
+        U, s, _ = svd(inner)
         V = np.empty_like(Q)
         as_operator(Q, check_finite=False).apply(np.ascontiguousarray(U, dtype=self.dtype), V)
         largest = V[np.abs(V).argmax(axis=0), np.arange(rank)]

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corange import _core
+from corange._rows import frobenius_norm
 from corange._single_pass import basis as orthonormal
 
 __all__ = ["ExtendedBasis"]
@@ -17,8 +18,6 @@ Doubles = npt.NDArray[np.float64]
 # Frobenius condition number, divided by the size, of the small factor above which it is multiplied out:
 # rows are stored as products with its inverse, which loses so many times the rounding unit.
 _ILL_CONDITIONED = 1e3
-# Multiplications that every BLAS leaves to one thread, so that their sums have one order.
-_ONE_THREAD = 2**16
 
 
 class ExtendedBasis:
@@ -165,18 +164,16 @@ def _invert(matrix: Doubles) -> tuple[Doubles, float]:
     if matrix.shape != (size, size):
         return matrix, np.inf
     try:
-        inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+        inverse = _core.small_inverse(np.ascontiguousarray(matrix))
     except np.linalg.LinAlgError:
         return matrix, np.inf
-    return inverse, float(np.linalg.norm(matrix) * np.linalg.norm(inverse)) / max(size, 1)
+    return inverse, frobenius_norm(matrix) * frobenius_norm(inverse) / max(size, 1)
 
 
 def product(A: Array, B: Array) -> Array:
     """Multiply dense matrices, either of which may be empty, in the core."""
     if not (A.size and B.size):
         return np.zeros((A.shape[0], B.shape[1]), A.dtype)
-    if A.size * B.shape[1] < _ONE_THREAD:
-        return np.asarray(A @ B, dtype=A.dtype)
     out = np.empty((A.shape[0], B.shape[1]), A.dtype)
     _core.DenseOperator(A).apply(np.ascontiguousarray(B, dtype=A.dtype), out)
     return out
@@ -184,8 +181,6 @@ def product(A: Array, B: Array) -> Array:
 
 def adjoint(A: Array, B: Array) -> Doubles:
     """Compute ``A.T @ B`` in the core, in double precision at the end."""
-    if 0 < A.size * B.shape[1] < _ONE_THREAD:
-        return np.asarray(A.T @ B, dtype=np.float64)
     out = np.zeros((A.shape[1], B.shape[1]), A.dtype)
     if out.size and A.shape[0]:
         _core.DenseOperator(A).apply_adjoint(np.ascontiguousarray(B, dtype=A.dtype), out)

@@ -74,7 +74,7 @@ class Block:
         rows = scipy.sparse.csr_array(self._rows, dtype=np.float64)
         squares = np.asarray(rows.multiply(rows).sum(axis=1)).ravel()
         if self._mean is not None:
-            squares += self._mean @ self._mean - 2 * (rows @ self._mean)
+            squares += np.square(self._mean).sum() - 2 * (rows @ self._mean)
         return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
     def energy(self) -> float:

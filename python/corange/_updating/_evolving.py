@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from corange import _core
 from corange._operators import as_matrix
 from corange._report import Drift, UpdateReport
 from corange._results import SVDResult
 from corange._rows import frobenius_norm
 from corange._single_pass import paired_signs
+from corange._small import eigh, svd
 from corange._updating._basis import ExtendedBasis, adjoint, product
 from corange._updating._blocks import Block
 from corange._updating._changed import ChangedMatrix
@@ -159,9 +159,9 @@ class EvolvingSVD:
         """Make the bases orthonormal again to the last digit; the product stays what it is."""
         inner = np.diag(self.s)
         if self.left is not None:
-            inner = self.left.orthonormalize() @ inner
-        inner = inner @ self.right.orthonormalize().T
-        F, self.s, Gt = np.linalg.svd(inner)
+            inner = product(self.left.orthonormalize(), inner)
+        inner = product(inner, self.right.orthonormalize().T)
+        F, self.s, Gt = svd(inner)
         signs = paired_signs(F, Gt.T)
         if self.left is not None:
             self.left.rotate(F * signs)
@@ -339,7 +339,7 @@ class EvolvingSVD:
         """
         k = self.s.size
         gone = along.take(places)
-        values, W = np.linalg.eigh(np.eye(k) - adjoint(gone, gone))
+        values, W = eigh(np.eye(k) - adjoint(gone, gone))
         along.delete(places)
         if values[0] > _WORTH_INVERTING:
             roots = np.sqrt(values)
@@ -370,16 +370,14 @@ def first_drift(result: SVDResult) -> Drift:
 def _small_svd(M: Doubles, rank: int) -> tuple[Doubles, Doubles, Doubles]:
     """Decompose a matrix; by its Gram matrix where it is tall and the values to keep are of one size.
 
-    The Gram matrix squares their ratio, which costs as many digits; it needs products alone, and no threads
-    of another library that would compete with the core's.
+    The Gram matrix squares their ratio, which costs as many digits.
     """
     if M.shape[0] >= _TALL * M.shape[1]:
-        squares, G = _core.small_eigh(adjoint(M, M))
+        squares, G = eigh(adjoint(M, M))
         values, G = np.sqrt(np.maximum(squares[::-1], 0.0)), np.ascontiguousarray(G[:, ::-1])
         keep = min(rank, values.size)
         if 0 < values[0] <= _ONE_SIZE * values[keep - 1]:
             F = np.zeros((M.shape[0], values.size))
             F[:, :keep] = product(M, G[:, :keep] / values[:keep])
             return F, values, G.T
-    F, values, Gt = np.linalg.svd(M, full_matrices=False)
-    return F, values, Gt
+    return svd(M)

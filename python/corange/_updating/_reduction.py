@@ -6,8 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from corange._random import Stream
+from corange._rows import frobenius_norm
 from corange._single_pass import basis as orthonormal
 from corange._single_pass import normal_rows
+from corange._small import svd
 from corange._updating._basis import adjoint, product
 from corange._updating._residual import Residual
 
@@ -44,7 +46,7 @@ def all_directions(residual: Residual) -> Directions:
     norms[norms == 0] = 1.0
     X = residual.apply(np.diag(1 / norms))
     Q = orthonormal(X)
-    left, values, right = np.linalg.svd(adjoint(Q, X), full_matrices=False)
+    left, values, right = svd(adjoint(Q, X))
     keep = values > residual.floor
     Q = product(Q, left[:, keep])
     cleaned = residual.clean(Q)
@@ -103,13 +105,13 @@ def lanczos_directions(residual: Residual, size: int, seed: int, update: int) ->
     scale, steps = 0.0, 0
     for i in range(size):
         q = _orthogonal_part(residual.apply(p), Q[:, :i])
-        alpha = float(np.linalg.norm(q))
+        alpha = frobenius_norm(q)
         scale = max(scale, alpha)
         if alpha <= 64 * _EPS * scale:
             break
         P[:, i : i + 1], Q[:, i : i + 1], steps = p, q / alpha, i + 1
         p = _orthogonal_part(residual.apply_adjoint(Q[:, i : i + 1]), P[:, :steps])
-        beta = float(np.linalg.norm(p))
+        beta = frobenius_norm(p)
         if beta <= 64 * _EPS * scale:
             break
         p /= beta

@@ -17,10 +17,10 @@ from corange._operators import Matrix, as_matrix
 from corange._random import RandomState
 from corange._report import Iteration, Report
 from corange._results import SVDResult
+from corange._rows import product
 from corange._sources import has_products, has_rows
 from corange._svd import decompose, shortfall, svd_options
 from corange._validation import check_choice, check_integer, check_nonnegative, check_proportion
-from corange.estimators._linalg import product
 
 __all__ = [
     "REMEDY",

@@ -13,10 +13,10 @@ from corange._cur import cur
 from corange._operators import as_operator
 from corange._random import RandomState
 from corange._report import Report
+from corange._rows import product
 from corange._select import select_columns
 from corange._validation import check_integer, check_optional_integer
 from corange.estimators._base import looks_for_nan
-from corange.estimators._linalg import product
 
 __all__ = ["CUR", "ColumnSelector"]
 

@@ -1,4 +1,4 @@
-"""Bases as scikit-learn wants them, and products and passes that need no more memory than a block."""
+"""Bases as scikit-learn wants them, and passes that need no more memory than a block."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,10 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from corange import _core
-from corange._operators import as_operator
 from corange._sources import RowSource
 
-__all__ = ["centered_blocks", "complete", "orient", "product"]
+__all__ = ["centered_blocks", "complete", "orient"]
 
 Array = npt.NDArray[Any]
 
@@ -44,16 +43,6 @@ def complete(V: Array, size: int) -> Array:
     basis = np.empty_like(columns)
     _core.orthonormalize(columns, basis)
     return basis
-
-
-def product(A: Array, B: Array) -> Array:
-    """Multiply dense matrices in the core, which gives the same bits on any number of threads."""
-    dtype = np.result_type(A, B)
-    result = np.zeros((A.shape[0], B.shape[1]), dtype)
-    if A.size:
-        operator = as_operator(A.astype(dtype, copy=False), check_finite=False)
-        operator.apply(np.ascontiguousarray(B, dtype=dtype), result)
-    return result
 
 
 def centered_blocks(X: Any, mean: Array) -> Iterator[tuple[slice, Array]]:

@@ -12,9 +12,9 @@ from corange._nmf import INITS
 from corange._nmf._problem import Problem, make_problem
 from corange._operators import working_dtype
 from corange._random import random_key
+from corange._rows import product
 from corange._validation import check_choice, check_integer, check_nonnegative, check_number
 from corange.estimators._base import REMEDY, looks_for_nan
-from corange.estimators._linalg import product
 
 __all__ = ["NonnegativeTransformer", "Penalized", "nonnegative_problem"]
 

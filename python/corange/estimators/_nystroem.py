@@ -18,6 +18,7 @@ from corange._kernel import KERNELS, KernelMatrix, kernel_values
 from corange._landmarks import PartialCholesky
 from corange._operators import as_operator, working_dtype
 from corange._random import RandomState, random_key
+from corange._rows import product
 from corange._sparse import of_one_width
 from corange._validation import (
     check_choice,
@@ -27,7 +28,6 @@ from corange._validation import (
     check_number,
     shown,
 )
-from corange.estimators._linalg import product
 from corange.estimators._nystroem_parts import canonical, inverse_factor, inverse_root, mean_points
 
 __all__ = ["Nystroem"]

@@ -9,6 +9,8 @@ import scipy.sparse
 from corange import _core
 from corange._landmarks import pivoted_cholesky
 from corange._operators import working_dtype
+from corange._rows import product
+from corange._small import eigh
 
 __all__ = ["canonical", "inverse_factor", "inverse_root", "mean_points"]
 
@@ -52,11 +54,11 @@ def inverse_root(block: Array, dtype: np.dtype[Any]) -> Array:
     """Inverse square root of a symmetric matrix on what is not rounding, scaled by a power of four first."""
     exact = (block.astype(np.float64) + block.T) / 2.0
     half = int(np.frexp(np.abs(exact).max())[1]) // 2
-    h, W = np.linalg.eigh(np.ldexp(exact, -2 * half))
+    h, W = eigh(np.ldexp(exact, -2 * half))
     sizes = np.abs(h)
     noise = h.size * float(np.finfo(working_dtype(block.dtype, "kernel")).eps)
     keep = sizes > max(noise, float(np.finfo(dtype).eps)) * sizes.max()
     weights = np.zeros_like(h)
     weights[keep] = np.sign(h[keep]) / np.sqrt(sizes[keep])
-    root: Array = np.ldexp((W * weights) @ W.T, -half).astype(dtype)
+    root: Array = np.ldexp(product(W * weights, W.T), -half).astype(dtype)
     return root

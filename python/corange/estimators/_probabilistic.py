@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
+from corange._rows import product
 from corange.estimators._base import SpectralTransformer
-from corange.estimators._linalg import centered_blocks, product
+from corange.estimators._linalg import centered_blocks
 
 __all__ = ["ProbabilisticModel"]
 

@@ -7,7 +7,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 import scipy.sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import DataDimensionalityWarning
@@ -16,8 +15,11 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from corange import _core, sketching
+from corange._factor_core import span_of
 from corange._operators import as_operator, refuse_if_spoilt, working_dtype
 from corange._random import RandomState, random_key
+from corange._rows import product
+from corange._single_pass import multiply
 from corange._sparse import of_one_width
 from corange._validation import check_boolean, check_integer, check_proportion
 from corange.estimators._base import REMEDY, looks_for_nan
@@ -143,7 +145,7 @@ class RandomProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         check_is_fitted(self)
         X = check_array(X, dtype=[np.float64, np.float32], accept_sparse=("csr", "csc"))
         inverse = self.inverse_components_ if self.compute_inverse_components else self._inverse()
-        return X @ inverse.T
+        return X @ inverse.T if scipy.sparse.issparse(X) else product(X, inverse.T)
 
     @abstractmethod
     def _draw(self, shape: tuple[int, int], key: int, dtype: Any) -> None:
@@ -157,7 +159,8 @@ class RandomProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         components = self.components_
         if scipy.sparse.issparse(components):
             components = components.toarray()
-        return np.asarray(scipy.linalg.pinv(components, check_finite=False))
+        span = span_of(components.T)  # C = T'Q', so its pseudo-inverse is Q times that of T'
+        return multiply(span.Q, span.inverse.T)
 
     def _validated(self, X: Any, *, reset: bool) -> Any:
         if isinstance(X, np.ma.MaskedArray) or scipy.sparse.issparse(X):

@@ -102,7 +102,7 @@ class _SketchedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
         self.coef_ = np.ascontiguousarray(result.x.T)
         self.rank_, self.report_ = result.report.rank, result.report
         if self.fit_intercept:
-            offset = y_mean - self.coef_.astype(np.float64) @ np.asarray(matrix.mean)
+            offset = y_mean - (self.coef_.astype(np.float64) * np.asarray(matrix.mean)).sum(axis=-1)
             self.intercept_ = (
                 offset.astype(self.coef_.dtype) if y.ndim == 2 else self.coef_.dtype.type(offset)
             )

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from corange._rows import product
 from corange._updating._checkpoint import from_arrays, to_arrays
 from corange.estimators._linalg import complete, orient
 
@@ -25,7 +26,9 @@ def stream_attributes(model: Any) -> dict[str, Any]:
         freedom = max(weight - 1.0, np.finfo(float).tiny) if weight > 1.0 else weight
     else:
         freedom = weight
-        squares = np.maximum(squares - weight * np.square((model.mean_ / unit) @ V), 0.0)
+        squares = np.maximum(
+            squares - weight * np.square(product((model.mean_ / unit)[np.newaxis], V)[0]), 0.0
+        )
         total = max(total - weight * float(np.square(model.mean_ / unit).sum()), float(squares.sum()))
     with np.errstate(over="ignore"):
         variances = (np.square(np.sqrt(squares / freedom) * unit)).astype(V.dtype)

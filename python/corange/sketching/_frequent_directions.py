@@ -9,6 +9,7 @@ import numpy.typing as npt
 from corange._results._storage import File, save_arrays
 from corange._rows import Rows, adjoint_product, frobenius_norm
 from corange._single_pass import basis, multiply
+from corange._small import svd
 from corange._validation import check_boolean, check_integer
 
 __all__ = ["Directions", "FrequentDirections"]
@@ -243,8 +244,7 @@ def _shrunk(rows: Array, size: int) -> tuple[Array, float]:
     The SVD is that of a small factor: rows' = Q T with orthonormal Q.
     """
     Q = basis(rows.T)
-    small = multiply(rows, Q).astype(np.float64)
-    _, s, Vt = np.linalg.svd(small, full_matrices=False)
+    _, s, Vt = svd(multiply(rows, Q))
     least = float(s[size]) if s.size > size else 0.0
     lengths = np.sqrt((s[:size] - least) * (s[:size] + least))
     lengths = lengths[lengths > 0.0]

@@ -4,12 +4,12 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 import scipy.sparse
 
 from corange import _core
 from corange._operators import Stored, as_stored
 from corange._random import RandomState, Stream, random_key
+from corange._rows import frobenius_norm
 from corange._validation import check_choice, check_weights
 from corange.sketching._base import Sketch, draw
 from corange.sketching._mixed import as_scipy
@@ -176,14 +176,14 @@ def _leverage(A: Stored, key: int) -> Array:
 def _whitening(T: Array, rcond: float) -> Array:
     """Find W of full rank with ``T @ W`` orthonormal, whose columns span what is not rounding."""
     if not np.tril(T, -1).any() and T.diagonal().all():
-        inverse = scipy.linalg.lapack.dtrtri(T)[0]
-        if np.linalg.norm(T) * np.linalg.norm(inverse) < 1e-3 / rcond:
-            return np.asarray(inverse)
+        inverse = _core.inverse_triangle(T.T).T
+        if frobenius_norm(T) * frobenius_norm(inverse) < 1e-3 / rcond:
+            return inverse
     R = np.empty_like(T)
     pivots, _ = _core.pivoted_qr(T, len(T), rcond, R)
     W = np.zeros((len(T), pivots.size))
     if pivots.size:
-        W[pivots] = scipy.linalg.lapack.dtrtri(R[: pivots.size, pivots])[0]
+        W[pivots] = _core.inverse_triangle(R[: pivots.size, pivots].T).T
     return W
 
 

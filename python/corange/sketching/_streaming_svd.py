@@ -5,9 +5,9 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 
 from corange._estimate import measured_error
+from corange._factor_core import span_of
 from corange._operators import as_operator
 from corange._random import RandomState, Stream, random_key
 from corange._results import SVDResult
@@ -22,6 +22,7 @@ from corange._single_pass import (
     paired_signs,
     single_pass_report,
 )
+from corange._small import svd
 from corange._validation import (
     check_integer,
     check_optional_integer,
@@ -261,14 +262,15 @@ class StreamingSVD:
         started = time.perf_counter()
         Q, P = basis(self._range), basis(self._corange)
         tested, probed = self._tested_rows(Q)
-        triangle = _solved(tested, self._core.astype(np.float64))
-        factor = _solved(self._tested_columns(P), triangle.T).T
-        inner, s, outer = np.linalg.svd(factor)
+        left, right = span_of(tested), span_of(self._tested_columns(P))
+        between = multiply(adjoint_product(left.Q, self._core), right.Q)
+        factor = right.coefficients(left.coefficients(between.T).T)
+        inner, s, outer = svd(factor)
         inner, s, outer = inner[:, : self.rank], s[: self.rank], outer[: self.rank].T
         seen = self._probe.astype(np.float64)
         U, V = multiply(Q, inner), multiply(P, outer)
         signs = paired_signs(U, V)
-        missing = seen - multiply(V, s[:, np.newaxis] * (inner.T @ probed))
+        missing = seen - multiply(V, s[:, np.newaxis] * adjoint_product(inner, probed))
         error = measured_error(seen, missing, confidence=CONFIDENCE, relative=True)
         m, n = self.shape
         report = single_pass_report(
@@ -364,10 +366,3 @@ class StreamingSVD:
     def __repr__(self) -> str:
         (m, n), sizes = self.shape, f"size={self.size}, core_size={self.core_size}"
         return f"StreamingSVD({m} x {n}, rank={self.rank}, {sizes}, {self.dtype}, updates={self.updates})"
-
-
-def _solved(tall: Array, right: Array) -> Array:
-    """Least-squares solution of ``tall @ X = right`` by QR."""
-    Q, R = np.linalg.qr(tall)
-    solution: Array = scipy.linalg.solve_triangular(R, Q.T @ right)
-    return solution

@@ -30,6 +30,9 @@ struct SmallSvd {
 /// Throws NumericalError on NaN.
 CORANGE_INLINE SmallSvd small_svd(const SmallMatrix& r);
 
+/// a^-1 of a square matrix, by LU with partial pivoting; throws NumericalError where it is not finite.
+CORANGE_INLINE SmallMatrix small_inverse(const SmallMatrix& a);
+
 /// a * b and a' * b.
 CORANGE_INLINE SmallMatrix multiply(const SmallMatrix& a, const SmallMatrix& b);
 CORANGE_INLINE SmallMatrix multiply_adjoint(const SmallMatrix& a, const SmallMatrix& b);

@@ -82,6 +82,13 @@ CORANGE_INLINE SmallSvd small_svd(const SmallMatrix& r) {
   return svd;
 }
 
+CORANGE_INLINE SmallMatrix small_inverse(const SmallMatrix& a) {
+  const auto invert = [](const SmallMatrix& x) -> SmallMatrix { return Eigen::PartialPivLU<SmallMatrix>(x).inverse(); };
+  SmallMatrix inverse = detail::answering(2 * detail::cube(a), invert, a);
+  if (!inverse.allFinite()) throw NumericalError("a small matrix is singular");
+  return inverse;
+}
+
 CORANGE_INLINE SmallMatrix multiply(const SmallMatrix& a, const SmallMatrix& b) {
   return detail::by_strips(a.rows(), b.cols(), a.cols(),
                            [&](Index begin, Index count) -> SmallMatrix { return a * b.middleCols(begin, count); });
