@@ -8,11 +8,20 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
+from corange import _core
 from corange._operators import as_matrix, as_numbers, as_operator, check_shape
 from corange._sources import MappedRows, RowSource, has_rows, memory_map, rows_per_block
 from corange._sparse import compressed
 
-__all__ = ["Rows", "adjoint_product", "column_norms", "frobenius_norm", "largest_norm", "product"]
+__all__ = [
+    "Rows",
+    "adjoint_product",
+    "column_norms",
+    "frobenius_norm",
+    "largest_norm",
+    "product",
+    "trusted_operator",
+]
 
 Array = npt.NDArray[Any]
 
@@ -159,12 +168,19 @@ def frobenius_norm(values: Any) -> float:
     return float(np.ldexp(np.sqrt(np.square(np.ldexp(entries, -exponent)).sum()), exponent))
 
 
+def trusted_operator(A: Any) -> Any:
+    """Make an operator of what needs no checks, which for plain arrays take longer than a small product."""
+    if type(A) is np.ndarray and A.dtype in (np.float32, np.float64) and A.flags.aligned and A.size:
+        return _core.DenseOperator(A)
+    return as_operator(A, check_finite=False)
+
+
 def product(A: Array, B: Array) -> Array:
     """Multiply dense matrices in the core, which gives the same bits on any number of threads."""
     dtype = np.result_type(A, B)
     result = np.zeros((A.shape[0], B.shape[1]), dtype)
     if A.size and B.size:
-        operator = as_operator(A.astype(dtype, copy=False), check_finite=False)
+        operator = trusted_operator(A.astype(dtype, copy=False))
         operator.apply(np.ascontiguousarray(B, dtype=dtype), result)
     return result
 
@@ -178,6 +194,6 @@ def adjoint_product(A: Any, B: Any) -> Any:
     dtype = np.result_type(A.dtype, B.dtype)
     product = np.zeros((A.shape[1], B.shape[1]), dtype)
     if min(*A.shape, *B.shape):
-        operator = as_operator(A, check_finite=False)
+        operator = trusted_operator(A)
         operator.apply_adjoint(np.ascontiguousarray(B, dtype=dtype), product)
     return product

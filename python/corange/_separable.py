@@ -252,7 +252,7 @@ def _project(columns: _Columns, rank: int) -> tuple[npt.NDArray[np.int64], int]:
         best = _farthest(squares, norms)
         chosen.append(best)
         u = columns.take(np.array([best])).astype(np.float64)
-        known = basis[:, :step].astype(np.float64)
+        known = basis[:, :step].astype(np.float64, copy=False)
         for _ in range(2):
             u -= product(known, adjoint_product(known, u))
         length = frobenius_norm(u)
