@@ -13,15 +13,7 @@ from corange._operators import as_matrix, as_numbers, as_operator, check_shape
 from corange._sources import MappedRows, RowSource, has_rows, memory_map, rows_per_block
 from corange._sparse import compressed
 
-__all__ = [
-    "Rows",
-    "adjoint_product",
-    "column_norms",
-    "frobenius_norm",
-    "largest_norm",
-    "product",
-    "trusted_operator",
-]
+__all__ = ["Rows", "adjoint_product", "column_norms", "frobenius_norm", "largest_norm", "product"]
 
 Array = npt.NDArray[Any]
 
@@ -168,7 +160,7 @@ def frobenius_norm(values: Any) -> float:
     return float(np.ldexp(np.sqrt(np.square(np.ldexp(entries, -exponent)).sum()), exponent))
 
 
-def trusted_operator(A: Any) -> Any:
+def _trusted_operator(A: Any) -> Any:
     """Make an operator of what needs no checks, which for plain arrays take longer than a small product."""
     if type(A) is np.ndarray and A.dtype in (np.float32, np.float64) and A.flags.aligned and A.size:
         return _core.DenseOperator(A)
@@ -180,7 +172,7 @@ def product(A: Array, B: Array) -> Array:
     dtype = np.result_type(A, B)
     result = np.zeros((A.shape[0], B.shape[1]), dtype)
     if A.size and B.size:
-        operator = trusted_operator(A.astype(dtype, copy=False))
+        operator = _trusted_operator(A.astype(dtype, copy=False))
         operator.apply(np.ascontiguousarray(B, dtype=dtype), result)
     return result
 
@@ -194,6 +186,6 @@ def adjoint_product(A: Any, B: Any) -> Any:
     dtype = np.result_type(A.dtype, B.dtype)
     product = np.zeros((A.shape[1], B.shape[1]), dtype)
     if min(*A.shape, *B.shape):
-        operator = trusted_operator(A)
+        operator = _trusted_operator(A)
         operator.apply_adjoint(np.ascontiguousarray(B, dtype=dtype), product)
     return product

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from corange import _core
-from corange._rows import frobenius_norm
+from corange._rows import adjoint_product, frobenius_norm
 from corange._single_pass import basis as orthonormal
+from corange._single_pass import multiply
 
 __all__ = ["ExtendedBasis"]
 
@@ -71,15 +72,15 @@ class ExtendedBasis:
 
     def take(self, rows: Any) -> Doubles:
         """Compute some rows of the product, in double precision: O(k**2) flops each."""
-        return product(self.tall[rows].astype(np.float64, copy=False), self.inner)
+        return multiply(self.tall[rows].astype(np.float64, copy=False), self.inner)
 
     def whole(self) -> Array:
         """All rows of the product, a new array: O(n k**2) flops."""
-        return product(self.tall, self.inner)
+        return multiply(self.tall, self.inner)
 
     def leading(self, count: int) -> Array:
         """Take the leading columns of the product, a new array: O(n k count) flops."""
-        return product(self.tall, self.inner[:, :count])
+        return multiply(self.tall, self.inner[:, :count])
 
     def flush(self) -> None:
         """Multiply out: the columns stay what they are, `inner` becomes the identity."""
@@ -99,20 +100,20 @@ class ExtendedBasis:
         self, places: npt.NDArray[np.int64], parts: Sequence[tuple[Doubles, Doubles]], mix: Doubles
     ) -> None:
         """Multiply the columns with `mix`, and put the sum of some products in some places."""
-        inner = product(self.inner, mix)
+        inner = multiply(self.inner, mix)
         inverse = self._mixed(inner)
         if parts:
-            first, *others = (product(A, B if inverse is None else product(B, inverse)) for A, B in parts)
+            first, *others = (multiply(A, B if inverse is None else multiply(B, inverse)) for A, B in parts)
             for other in others:
                 first += other
             self._buffer[places] = first
 
     def extend(self, mix: Doubles, rows: Array) -> None:
         """Multiply the columns with `mix`, and append rows."""
-        inner = product(self.inner, mix)
+        inner = multiply(self.inner, mix)
         inverse = self._mixed(inner)
         if inverse is not None:
-            rows = product(rows.astype(np.float64, copy=False), inverse)
+            rows = multiply(rows.astype(np.float64, copy=False), inverse)
         self._append(rows)
 
     def become(self, columns: Array) -> None:
@@ -148,7 +149,7 @@ class ExtendedBasis:
         """Take another small factor, and return its inverse; multiply out where that is not safe."""
         inverse, condition = _invert(inner)
         if condition > _ILL_CONDITIONED:
-            self._replace(product(self.tall, inner))
+            self._replace(multiply(self.tall, inner))
             return None
         self.inner, self.condition = inner, condition
         return inverse
@@ -170,18 +171,6 @@ def _invert(matrix: Doubles) -> tuple[Doubles, float]:
     return inverse, frobenius_norm(matrix) * frobenius_norm(inverse) / max(size, 1)
 
 
-def product(A: Array, B: Array) -> Array:
-    """Multiply dense matrices, either of which may be empty, in the core."""
-    if not (A.size and B.size):
-        return np.zeros((A.shape[0], B.shape[1]), A.dtype)
-    out = np.empty((A.shape[0], B.shape[1]), A.dtype)
-    _core.DenseOperator(A).apply(np.ascontiguousarray(B, dtype=A.dtype), out)
-    return out
-
-
 def adjoint(A: Array, B: Array) -> Doubles:
     """Compute ``A.T @ B`` in the core, in double precision at the end."""
-    out = np.zeros((A.shape[1], B.shape[1]), A.dtype)
-    if out.size and A.shape[0]:
-        _core.DenseOperator(A).apply_adjoint(np.ascontiguousarray(B, dtype=A.dtype), out)
-    return out.astype(np.float64, copy=False)
+    return np.asarray(adjoint_product(A, B.astype(A.dtype, copy=False)), dtype=np.float64)

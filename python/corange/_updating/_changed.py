@@ -8,8 +8,9 @@ import numpy.typing as npt
 from corange._operators import as_matrix
 from corange._results import SVDResult
 from corange._rows import frobenius_norm
+from corange._single_pass import multiply
 from corange._svd import decompose, svd_options
-from corange._updating._basis import ExtendedBasis, adjoint, product
+from corange._updating._basis import ExtendedBasis, adjoint
 from corange._updating._blocks import Block
 
 __all__ = ["ChangedMatrix"]
@@ -50,7 +51,7 @@ class ChangedMatrix:
         return self._through(self._V, self._U, self._E, self._D, X)
 
     def _through(self, outer: Array, inner: Array, D: Block, E: Block, X: Array) -> Array:
-        kept = product(outer, (self._s[:, np.newaxis] * adjoint(inner, X)).astype(self.dtype))
+        kept = multiply(outer, (self._s[:, np.newaxis] * adjoint(inner, X)).astype(self.dtype))
         X = np.ascontiguousarray(X, dtype=E.matrix.dtype)
         image = np.empty((E.shape[0], X.shape[1]), E.matrix.dtype)
         E.matrix.operator.apply(X, image)

@@ -10,9 +10,9 @@ from corange._operators import as_matrix
 from corange._report import Drift, UpdateReport
 from corange._results import SVDResult
 from corange._rows import frobenius_norm
-from corange._single_pass import paired_signs
+from corange._single_pass import multiply, paired_signs
 from corange._small import eigh, svd
-from corange._updating._basis import ExtendedBasis, adjoint, product
+from corange._updating._basis import ExtendedBasis, adjoint
 from corange._updating._blocks import Block
 from corange._updating._changed import ChangedMatrix
 from corange._updating._reduction import (
@@ -159,8 +159,8 @@ class EvolvingSVD:
         """Make the bases orthonormal again to the last digit; the product stays what it is."""
         inner = np.diag(self.s)
         if self.left is not None:
-            inner = product(self.left.orthonormalize(), inner)
-        inner = product(inner, self.right.orthonormalize().T)
+            inner = multiply(self.left.orthonormalize(), inner)
+        inner = multiply(inner, self.right.orthonormalize().T)
         F, self.s, Gt = svd(inner)
         signs = paired_signs(F, Gt.T)
         if self.left is not None:
@@ -226,7 +226,7 @@ class EvolvingSVD:
         F, G = self._truncate(M, lost, direction)
         residual.join(Q, G[:k], G[k:])
         if across is not None:
-            added = F[k:] if outer is None else product(outer.whole(), F[k:])
+            added = F[k:] if outer is None else multiply(outer.whole(), F[k:])
             across.extend(F[:k], added)
         self._count()
 
@@ -235,7 +235,7 @@ class EvolvingSVD:
         k = self.s.size
         sides = [self._directions(D, self.left_basis(), "exact"), self._directions(E, self.right, "exact")]
         blocks = [np.vstack([residual.coordinates, found.R]) for residual, found in sides]
-        M = product(blocks[0], blocks[1].T)
+        M = multiply(blocks[0], blocks[1].T)
         M[np.arange(k), np.arange(k)] += self.s
         rotations = self._truncate(M, 0.0, "mixed")
         for (residual, found), mix in zip(sides, rotations, strict=True):
@@ -378,6 +378,6 @@ def _small_svd(M: Doubles, rank: int) -> tuple[Doubles, Doubles, Doubles]:
         keep = min(rank, values.size)
         if 0 < values[0] <= _ONE_SIZE * values[keep - 1]:
             F = np.zeros((M.shape[0], values.size))
-            F[:, :keep] = product(M, G[:, :keep] / values[:keep])
+            F[:, :keep] = multiply(M, G[:, :keep] / values[:keep])
             return F, values, G.T
     return svd(M)

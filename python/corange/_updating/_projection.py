@@ -10,9 +10,9 @@ from corange._random import Stream
 from corange._results import SVDResult
 from corange._rows import frobenius_norm
 from corange._single_pass import basis as orthonormal
-from corange._single_pass import normal_rows
+from corange._single_pass import multiply, normal_rows
 from corange._svd import decompose, svd_options
-from corange._updating._basis import adjoint, product
+from corange._updating._basis import adjoint
 from corange._updating._blocks import Block
 
 __all__ = ["Projected", "project_rows"]
@@ -42,7 +42,7 @@ class _Stacked:
 
     def matmat(self, X: Array) -> Array:
         """Multiply with a block."""
-        return np.vstack([product(self._W, X), _image(self._rows, X)])
+        return np.vstack([multiply(self._W, X), _image(self._rows, X)])
 
     def rmatmat(self, Y: Array) -> Array:
         """Multiply the transpose with a block."""
@@ -84,7 +84,7 @@ def project_rows(
         as_matrix(stacked, check_finite=False), min(rank, *stacked.shape), check_finite=False, **options
     )
     top = left.shape[1]
-    new = np.vstack([product(left, found.U[:top]), found.U[top:]])
+    new = np.vstack([multiply(left, found.U[:top]), found.U[top:]])
     scan = data.operator.scan()
     total = np.nan if scan is None else scan["norm_fro"] ** 2 + rows.energy()
     lost = float(np.sqrt(np.maximum(total - frobenius_norm(found.s) ** 2, 0.0)))
@@ -111,7 +111,7 @@ def _ratio(a: Array, b: Array) -> Array:
 
 def _outside(U: Array, X: Array) -> Array:
     """Subtract the part of X in the span of orthonormal columns."""
-    return X - product(U, adjoint(U, X).astype(U.dtype, copy=False))
+    return X - multiply(U, adjoint(U, X).astype(U.dtype, copy=False))
 
 
 def _image(A: Matrix, X: Array) -> Array:

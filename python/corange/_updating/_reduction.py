@@ -8,9 +8,9 @@ import numpy.typing as npt
 from corange._random import Stream
 from corange._rows import frobenius_norm
 from corange._single_pass import basis as orthonormal
-from corange._single_pass import normal_rows
+from corange._single_pass import multiply, normal_rows
 from corange._small import svd
-from corange._updating._basis import adjoint, product
+from corange._updating._basis import adjoint
 from corange._updating._residual import Residual
 
 __all__ = ["Directions", "all_directions", "lanczos_directions", "power_directions", "warm_directions"]
@@ -48,7 +48,7 @@ def all_directions(residual: Residual) -> Directions:
     Q = orthonormal(X)
     left, values, right = svd(adjoint(Q, X))
     keep = values > residual.floor
-    Q = product(Q, left[:, keep])
+    Q = multiply(Q, left[:, keep])
     cleaned = residual.clean(Q)
     R = (values[keep, np.newaxis] * right[keep] if cleaned is Q else adjoint(cleaned, X)) * norms
     return Directions(cleaned, R, 0.0)
@@ -140,5 +140,5 @@ def _measured(residual: Residual, Q: Doubles) -> Directions:
 
 def _orthogonal_part(x: Doubles, Q: Doubles) -> Doubles:
     for _ in range(2):
-        x = x - product(Q, adjoint(Q, x)) if Q.shape[1] else x
+        x = x - multiply(Q, adjoint(Q, x)) if Q.shape[1] else x
     return x

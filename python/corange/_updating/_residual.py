@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from corange import _core
 from corange._operators import as_operator
 from corange._single_pass import basis as orthonormal
-from corange._updating._basis import ExtendedBasis, adjoint, product
+from corange._single_pass import multiply
+from corange._small import eigh
+from corange._updating._basis import ExtendedBasis, adjoint
 from corange._updating._blocks import Block
 
 __all__ = ["ActiveResidual", "DenseResidual", "Residual"]
@@ -54,7 +55,7 @@ class ActiveResidual:
         self._images = self._image(self._known)
         self.coordinates = self._images.T
         k = basis.shape[1]
-        values, vectors = _core.small_eigh(np.eye(k) - adjoint(self._known, self._known))
+        values, vectors = eigh(np.eye(k) - adjoint(self._known, self._known))
         roots = np.sqrt(np.maximum(values, 2 * _EPS))
         self._root, self._unroot = np.ascontiguousarray((vectors * roots).T), vectors / roots
         self.shape = (self.active.size + k, rows.shape[0])
@@ -78,15 +79,15 @@ class ActiveResidual:
             self._operator.apply_adjoint(np.ascontiguousarray(P), result[:split])
         else:
             result[:split] = self._rows.T @ P
-        result[:split] -= product(self._known, inner)
-        result[split:] = product(self._root, inner)
+        result[:split] -= multiply(self._known, inner)
+        result[split:] = multiply(self._root, inner)
         return result
 
     def apply_adjoint(self, Y: Doubles) -> Doubles:
         """Multiply the transpose of the residuals with a block."""
         top, bottom = np.ascontiguousarray(Y[: self.active.size]), Y[self.active.size :]
         inner = adjoint(self._root, bottom) - adjoint(self._known, top)
-        result: Doubles = self._image(top) + product(self._images, inner)
+        result: Doubles = self._image(top) + multiply(self._images, inner)
         return result
 
     def clean(self, Q: Doubles) -> Doubles:
@@ -95,14 +96,14 @@ class ActiveResidual:
 
     def is_safe(self, Q: Doubles) -> bool:
         """Whether orthonormal directions stay orthonormal to `_LOSS` when they join the basis."""
-        outside = product(self._unroot, Q[self.active.size :])
+        outside = multiply(self._unroot, Q[self.active.size :])
         return bool((np.square(outside).sum(axis=0) * _EPS <= _LOSS).all())
 
     def join(self, Q: Doubles, old: Doubles, new: Doubles) -> None:
         """Let the basis become ``V @ old + Q @ new``, Q being directions in these coordinates."""
-        outside = product(self._unroot, Q[self.active.size :])
+        outside = multiply(self._unroot, Q[self.active.size :])
         parts = [(self._known, old), (Q[: self.active.size], new)]
-        self.basis.change(self.active, parts, old - product(outside, new))
+        self.basis.change(self.active, parts, old - multiply(outside, new))
 
     def _image(self, X: Doubles) -> Doubles:
         if self._operator is None:
@@ -159,13 +160,13 @@ class DenseResidual:
         out = np.empty((self.shape[0], P.shape[1]), self._rows.dtype)
         self._rows.operator.apply_adjoint(np.ascontiguousarray(P, dtype=self._rows.dtype), out)
         result: Doubles = out.astype(np.float64, copy=False)
-        result -= product(self._V, adjoint(self._images, P))
+        result -= multiply(self._V, adjoint(self._images, P))
         return result
 
     def apply_adjoint(self, Y: Doubles) -> Doubles:
         """Multiply the transpose of the residuals with a block."""
         result = self._image(Y)
-        result -= product(self._images, adjoint(self._V, Y))
+        result -= multiply(self._images, adjoint(self._V, Y))
         return result
 
     def clean(self, Q: Doubles) -> Doubles:
@@ -175,7 +176,7 @@ class DenseResidual:
         where the basis leaves them no room.
         """
         for _ in range(2):
-            inside = product(self._V, adjoint(self._V, Q))
+            inside = multiply(self._V, adjoint(self._V, Q))
             Q = orthonormal(np.subtract(Q, inside, out=inside))
             sound = np.linalg.norm(adjoint(self._V, Q), axis=0) <= _LOSS
             if sound.all():
@@ -188,8 +189,8 @@ class DenseResidual:
 
     def join(self, Q: Doubles, old: Doubles, new: Doubles) -> None:
         """Let the basis become ``V @ old + Q @ new``."""
-        columns = product(self._V, old)
-        columns += product(Q, new)
+        columns = multiply(self._V, old)
+        columns += multiply(Q, new)
         self.basis.become(columns)
 
     def _image(self, X: Doubles) -> Doubles:

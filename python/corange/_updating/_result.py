@@ -10,7 +10,8 @@ import numpy.typing as npt
 from corange import _core
 from corange._results import SVDResult
 from corange._results._storage import File
-from corange._updating._basis import ExtendedBasis, product
+from corange._single_pass import multiply
+from corange._updating._basis import ExtendedBasis
 from corange._updating._evolving import EvolvingSVD
 
 __all__ = ["UpdatedSVD"]
@@ -104,7 +105,7 @@ class UpdatedSVD(SVDResult):
         ndarray of shape (len(rows), len(columns))
         """
         left, right = np.atleast_2d(self.left_vectors(rows)), np.atleast_2d(self.right_vectors(columns))
-        return product(left * self.s, right.T)
+        return multiply(left * self.s, right.T)
 
     def save(self, path: File) -> None:
         """Write the result with its report to an .npz file; `corange.load` reads it as an `SVDResult`."""
