@@ -173,3 +173,13 @@ TEST("dense: scaling to size one works at the ends of the range") {
   for (const double value : {1e-320, 1e-300, 1e-10, 1e300, 1.7e308}) check_size_one(value);
   for (const float value : {1e-44f, 1e-39f, 1e-30f, 1e38f}) check_size_one(value);
 }
+
+TEST("dense: arrays are multiplied by an operator that is named by its own type") {
+  std::vector<double> memory;
+  const DenseOperator<double> op(layout<double>(memory, 7, 5, 0));
+  const auto x = random_block<double>(5, 3, 2);
+  Block<double> expected(7, 3), found(7, 3);
+  op.apply(x.view(), expected.view());
+  op.multiply({x.data(), 5, 3, x.ld(), 1}, StridedOutput<double>{found.data(), 7, 3, found.ld(), 1}, false);
+  CHECK(same_bits(expected.view(), found.view()));
+}

@@ -81,9 +81,9 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
         check_interrupt();
         const StridedView<T> a = tile<T>(tiles.begin(t), tiles.size(t), strips.begin(s), strips.size(s), buffer);
         const Store op = s == 0 ? Store::set : Store::add;
-        multiply<T>(a, rows_of(x, strips, s), yt, op,
-                    s + 1 < strips.count() ? upcoming(tiles.begin(t), tiles.size(t), strips, s + 1)
-                                           : upcoming(tiles.begin(t) + tiles.size(t), tiles.size(t), strips, 0));
+        tile_product<T>(a, rows_of(x, strips, s), yt, op,
+                        s + 1 < strips.count() ? upcoming(tiles.begin(t), tiles.size(t), strips, s + 1)
+                                               : upcoming(tiles.begin(t) + tiles.size(t), tiles.size(t), strips, 0));
       }
     });
   }
@@ -106,7 +106,7 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
         const Index row = groups.begin(g) + tiles.begin(t), count = tiles.size(t);
         const StridedView<T> at = adjoint_of(tile<T>(row, count, strips.begin(s), strips.size(s), buffer));
         const Store op = t == 0 ? Store::set : Store::add;
-        multiply<T>(at, x.middle_rows(row, count), sum, op, upcoming(row + count, count, strips, s));
+        tile_product<T>(at, x.middle_rows(row, count), sum, op, upcoming(row + count, count, strips, s));
       }
     });
     if (!sums.empty()) combine(sums, z);
@@ -119,9 +119,9 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
     sum_over_tiles<T>(z, [&](StridedView<T> tile, Index row, BlockView<T> sum) {
       const BlockView<T> yt = y.middle_rows(row, tile.rows);
       const Upcoming next = upcoming(row + tile.rows, tile.rows, all, 0);
-      multiply<T>(tile, x, yt, Store::set, next.middle_rows(0, next.rows / 2));
-      multiply<T>(adjoint_of(tile), BlockView<const T>(yt), sum, Store::add,
-                  next.middle_rows(next.rows / 2, next.rows - next.rows / 2));
+      tile_product<T>(tile, x, yt, Store::set, next.middle_rows(0, next.rows / 2));
+      tile_product<T>(adjoint_of(tile), BlockView<const T>(yt), sum, Store::add,
+                      next.middle_rows(next.rows / 2, next.rows - next.rows / 2));
     });
   }
 
@@ -153,7 +153,7 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
 
   /// A tile, or its adjoint, times b. Rows that are copied next are asked for meanwhile.
   template <class T>
-  void multiply(StridedView<T> a, BlockView<const T> b, BlockView<T> c, Store op, const Upcoming& next) const {
+  void tile_product(StridedView<T> a, BlockView<const T> b, BlockView<T> c, Store op, const Upcoming& next) const {
     if (copies_rows<T>())
       panel_product<T, Next::elsewhere>(a, b, c, op, next);
     else
