@@ -124,6 +124,21 @@ class TestAlgebra:
         for X in (RNG.standard_normal(n), RNG.standard_normal((n, 4))):
             np.testing.assert_allclose(result @ X, A @ X, atol=1e-13)
 
+    @pytest.mark.parametrize(
+        ("X", "error", "message"),
+        [
+            (np.ones(3), ValueError, r"X must have \d+ rows, as the matrix .* had columns, got 3"),
+            (np.ones((3, 2)), ValueError, r"X must have \d+ rows"),
+            (np.float64(3), ValueError, "X must be a vector or a matrix, got 0 dimensions"),
+            (np.ones((3, 2, 2)), ValueError, "X must be a vector or a matrix, got 3 dimensions"),
+            (np.ones(3, complex), TypeError, "X must be real"),
+            (["a", "b"], TypeError, "X must hold numbers"),
+        ],
+    )
+    def test_refuses_to_multiply_with(self, result, X, error, message):
+        with pytest.raises(error, match=message):
+            result @ X
+
     def test_shape_rank_precision(self, result):
         assert result.shape == dense_of(result).shape
         assert result.rank == 3

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
-from corange._operators import as_operator
+from corange._operators import as_numbers, as_operator, working_dtype
 from corange._report import Report, UpdateReport
 from corange._results._storage import File, save_arrays
 from corange._rows import product as multiply
@@ -83,7 +83,11 @@ class LowRankResult(abc.ABC):
 
     def __matmul__(self, X: npt.ArrayLike) -> Array:
         """Multiply the approximation with a vector or a block, without forming it."""
-        block = np.asarray(X)
+        block = as_numbers(X, "X")
+        block = block.astype(working_dtype(block.dtype, "X"), copy=False)
+        if block.ndim not in (1, 2):
+            raise ValueError(f"X must be a vector or a matrix, got {block.ndim} dimensions.")
+        check_length("rows", len(block), self.shape[1], "as the matrix that was decomposed had columns")
         columns = block[:, np.newaxis] if block.ndim == 1 else block
         left, *diagonal, right = self.product
         inner = _times(right, columns)
@@ -172,10 +176,12 @@ def _times(A: Any, B: Any) -> Array:
     return multiply(A, B)
 
 
-def check_length(what: str, given: int, wanted: int) -> None:
+def check_length(
+    what: str, given: int, wanted: int, why: str = "as the matrix that was decomposed had"
+) -> None:
     """Refuse a matrix X that does not have the size of the one that was decomposed."""
     if given != wanted:
-        raise ValueError(f"X must have {wanted} {what}, as the matrix that was decomposed had, got {given}.")
+        raise ValueError(f"X must have {wanted} {what}, {why}, got {given}.")
 
 
 def _as_columns(columns: Any) -> Any:
