@@ -70,7 +70,7 @@ test-cpp: $(VENV)/.created
 	@mkdir -p $(BUILD)
 	@$(BIN)/cmake -S . -B $(BUILD)-cpp $(CMAKE_TEST_FLAGS) >$(BUILD)/cpp.log || { cat $(BUILD)/cpp.log; exit 1; }
 	@$(BIN)/cmake --build $(BUILD)-cpp
-	$(BIN)/ctest --test-dir $(BUILD)-cpp --output-on-failure
+	$(BIN)/ctest --test-dir $(BUILD)-cpp --parallel $(JOBS) --output-on-failure
 
 # make bench FAMILY=sketch; python -m bench --help lists the families.
 FAMILY ?= svd
@@ -114,9 +114,9 @@ test-packaging: build $(VENV)/.extra-test
 sanitize: $(VENV)/.created
 	@mkdir -p $(BUILD)
 	@$(BIN)/cmake -S . -B $(BUILD)-sanitize $(CMAKE_TEST_FLAGS) -DCMAKE_BUILD_TYPE=Debug \
-	  -DCMAKE_CXX_FLAGS_DEBUG='-O1 -g1' -DCORANGE_SANITIZE=address,undefined >$(BUILD)/sanitize.log || { cat $(BUILD)/sanitize.log; exit 1; }
+	  -DCMAKE_CXX_FLAGS_DEBUG='-Og -g1' -DCORANGE_SANITIZE=address,undefined >$(BUILD)/sanitize.log || { cat $(BUILD)/sanitize.log; exit 1; }
 	@$(BIN)/cmake --build $(BUILD)-sanitize
-	$(BIN)/ctest --test-dir $(BUILD)-sanitize --output-on-failure
+	$(BIN)/ctest --test-dir $(BUILD)-sanitize --parallel $(JOBS) --output-on-failure
 
 # Each public header compiles alone, as the first line of somebody's program, and all do together; without a warning.
 headers: $(VENV)/.created

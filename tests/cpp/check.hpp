@@ -17,7 +17,7 @@
 namespace check {
 
 struct Test {
-  std::string name;
+  std::string name;  // "test_philox.cpp: known answers"
   void (*body)();
 };
 
@@ -33,7 +33,9 @@ inline int& failures() {
 }
 
 struct Register {
-  Register(std::string name, void (*body)()) { tests().push_back({std::move(name), body}); }
+  Register(std::string_view path, std::string_view name, void (*body)()) {
+    tests().push_back({std::string(path.substr(path.find_last_of("/\\") + 1)) + ": " + std::string(name), body});
+  }
 };
 
 /// After this many a test keeps count but stays silent, so that a loop of checks cannot flood the log.
@@ -87,10 +89,12 @@ inline int run(std::string_view filter) {
 #define CHECK_JOIN2(a, b) a##b
 #define CHECK_JOIN(a, b) CHECK_JOIN2(a, b)
 
-#define TEST(name)                                                                                 \
-  static void CHECK_JOIN(test_, __LINE__)();                                                       \
-  static const check::Register CHECK_JOIN(register_, __LINE__)(name, CHECK_JOIN(test_, __LINE__)); \
-  static void CHECK_JOIN(test_, __LINE__)()
+// Numbered by a counter, for several files may be compiled as one.
+#define TEST_NUMBERED(name, number)                                                                      \
+  static void CHECK_JOIN(test_, number)();                                                               \
+  static const check::Register CHECK_JOIN(register_, number)(__FILE__, name, CHECK_JOIN(test_, number)); \
+  static void CHECK_JOIN(test_, number)()
+#define TEST(name) TEST_NUMBERED(name, __COUNTER__)
 
 #define CHECK(condition) check::that(static_cast<bool>(condition), __FILE__, __LINE__, #condition)
 #define CHECK_CLOSE(a, b, tol) check::close((a), (b), (tol), __FILE__, __LINE__, #a ", " #b ", " #tol)

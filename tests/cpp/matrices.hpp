@@ -45,8 +45,11 @@ inline Exact transpose(const Exact& a) {
 inline Exact multiply(const Exact& a, const Exact& b) {
   Exact c(a.rows, b.cols);
   for (Index i = 0; i < a.rows; ++i)
-    for (Index p = 0; p < a.cols; ++p)
-      for (Index j = 0; j < b.cols; ++j) c(i, j) += a(i, p) * b(p, j);
+    for (Index p = 0; p < a.cols; ++p) {
+      const long double x = a(i, p), *y = b.data.data() + p * b.cols;
+      long double* z = c.data.data() + i * b.cols;
+      for (Index j = 0; j < b.cols; ++j) z[j] += x * y[j];  // pointers, for builds that do not inline
+    }
   return c;
 }
 

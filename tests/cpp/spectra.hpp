@@ -4,6 +4,7 @@
 #include <Eigen/Dense>
 
 #include "corange/linalg/blocks.hpp"
+#include "corange/svd/report.hpp"
 #include "matrices.hpp"
 
 namespace matrices {
@@ -15,9 +16,13 @@ inline SmallMatrix small_matrix(const Block<double>& x) {
   return c;
 }
 
+inline SmallMatrix random_small(Index rows, Index cols, std::uint64_t seed) {
+  return small_matrix(random_block<double>(rows, cols, seed));
+}
+
 /// n x k with orthonormal columns.
 inline SmallMatrix random_orthonormal(Index n, Index k, std::uint64_t seed) {
-  const Eigen::HouseholderQR<SmallMatrix> qr(small_matrix(random_block<double>(n, k, seed)));
+  const Eigen::HouseholderQR<SmallMatrix> qr(random_small(n, k, seed));
   return qr.householderQ() * SmallMatrix::Identity(n, k);
 }
 
@@ -33,10 +38,24 @@ inline SmallMatrix symmetric_with(const SmallVector& w, std::uint64_t seed) {
   return (a + a.transpose()) / 2;
 }
 
+inline double harmonic(double i) { return 1 / (1 + i); }
+inline double constant(double) { return 3; }
+inline double zero(double) { return 0; }
+inline double few(double i) { return i < 5 ? 5 - i : 0; }
+
+/// f(0), f(1), ..
 inline SmallVector values(Index n, double (*f)(double)) {
   SmallVector s(n);
   for (Index i = 0; i < n; ++i) s(i) = f(static_cast<double>(i));
   return s;
+}
+
+inline SvdOptions options(Index rank, double tol = 1e-3, std::uint64_t seed = 1) {
+  SvdOptions o;
+  o.rank = rank;
+  o.tol = tol;
+  o.seed = seed;
+  return o;
 }
 
 /// Row-major copy of an Eigen matrix in S, as a user would hold it.

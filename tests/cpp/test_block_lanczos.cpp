@@ -42,11 +42,7 @@ struct Probe {
   }
 };
 
-double harmonic(double i) { return 1 / (1 + i); }
 double alternating(double i) { return (static_cast<int>(i) % 2 ? -1 : 1) / (1 + i); }
-double constant(double) { return 3; }
-double zero(double) { return 0; }
-double few(double i) { return i < 5 ? 5 - i : 0; }
 
 template <class T>
 void check_relations(double (*spectrum)(double), Index n, Index block, Index max_basis) {

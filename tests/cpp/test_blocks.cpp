@@ -1,7 +1,7 @@
 #include "corange/linalg/blocks.hpp"
 
 #include "check.hpp"
-#include "matrices.hpp"
+#include "spectra.hpp"
 
 using namespace corange;
 using namespace matrices;
@@ -15,20 +15,12 @@ struct Small {
   const double& operator()(Index i, Index j) const { return m(i, j); }
 };
 
-SmallMatrix random_small(Index rows, Index cols, std::uint64_t seed) {
-  const auto x = random_block<double>(rows, cols, seed);
-  SmallMatrix c(rows, cols);
-  for (Index i = 0; i < rows; ++i)
-    for (Index j = 0; j < cols; ++j) c(i, j) = x(i, j);
-  return c;
-}
-
-const Index kRows[] = {0, 1, 5, 257, 513, 1100};
+const Index kHeights[] = {0, 1, 5, 257, 513, 1100};
 const Index kWidths[] = {1, 8, 17, 40};
 
 template <class T>
 void check_adjoint_product() {
-  for (const Index n : kRows)
+  for (const Index n : kHeights)
     for (const Index k : kWidths)
       for (const Index b : kWidths) {
         const auto v = random_block<T>(n, k, 1), z = random_block<T>(n, b, 2);
@@ -40,7 +32,7 @@ void check_adjoint_product() {
 
 template <class T>
 void check_updates() {
-  for (const Index n : kRows)
+  for (const Index n : kHeights)
     for (const Index k : kWidths)
       for (const Index b : kWidths) {
         const auto v = random_block<T>(n, k, 3);
@@ -105,7 +97,7 @@ TEST("blocks: product and subtract_product equal the slow ones") {
 }
 
 TEST("blocks: product into the leading columns of its own operand") {
-  for (const Index n : kRows)
+  for (const Index n : kHeights)
     for (const Index keep : {1, 3, 16, 20}) {
       auto v = random_block<double>(n, 20, 6);
       const SmallMatrix c = random_small(20, keep, 7);
@@ -144,7 +136,7 @@ TEST("blocks: operands that are columns of wider blocks") {
 }
 
 TEST("blocks: convert and norms") {
-  for (const Index n : kRows)
+  for (const Index n : kHeights)
     for (const Index b : kWidths) {
       const auto x = random_block<double>(n, b, 11);
       Block<float> y(n, b);

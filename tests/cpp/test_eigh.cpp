@@ -44,14 +44,6 @@ Pairs<D> run(const LinearOperator& a, Which which, const SvdOptions& options) {
   return p;
 }
 
-SvdOptions options(Index rank, double tol = 1e-3, std::uint64_t seed = 1) {
-  SvdOptions o;
-  o.rank = rank;
-  o.tol = tol;
-  o.seed = seed;
-  return o;
-}
-
 SmallVector best_first(SmallVector w, Which which) {
   std::stable_sort(w.data(), w.data() + w.size(), [&](double x, double y) {
     if (which == Which::largest) return x > y;
@@ -81,18 +73,16 @@ void check_eigh(const SmallMatrix& h, const SmallVector& w, Index rank, Which wh
   }
 }
 
-double harmonic(double i) { return 1 / (1 + i); }
-double alternating(double i) { return (static_cast<int>(i) % 2 ? -1 : 1) * std::pow(0.9, i); }
+double alternating_powers(double i) { return (static_cast<int>(i) % 2 ? -1 : 1) * std::pow(0.9, i); }
 double linear(double i) { return 100 - i; }
 double negative(double i) { return -std::pow(0.8, i); }
-double constant(double) { return -3; }
-double zero(double) { return 0; }
-double few(double i) { return i < 4 ? 4 - i : 0; }
+double minus_three(double) { return -3; }
+double four(double i) { return i < 4 ? 4 - i : 0; }
 
 }  // namespace
 
 TEST("eigh: both ends and the largest magnitudes of many spectra") {
-  for (double (*spectrum)(double) : {harmonic, alternating, linear, negative, constant, zero, few}) {
+  for (double (*spectrum)(double) : {harmonic, alternating_powers, linear, negative, minus_three, zero, four}) {
     const SmallVector w = values(130, spectrum);
     const SmallMatrix h = symmetric_with(w, 1);
     for (const Which which : {Which::largest, Which::smallest, Which::magnitude})

@@ -1,6 +1,6 @@
 #include "corange/linalg/gram.hpp"
 
-#include "matrices.hpp"
+#include "spectra.hpp"
 
 using namespace corange;
 using namespace matrices;
@@ -12,8 +12,6 @@ Block<double> normal(Index rows, Index cols, std::uint64_t seed) {
   fill_normal(RandomKey{seed, 1}, Index{0}, Index{0}, rows, cols, a.data(), a.ld());
   return a;
 }
-
-double largest(const SmallMatrix& m) { return m.size() ? m.cwiseAbs().maxCoeff() : 0; }
 
 }  // namespace
 

@@ -13,7 +13,7 @@ namespace {
 constexpr Index kRows = 23, kCols = 17, kRank = 3;
 
 /// 0.1 + |Gaussian|.
-Block<double> positive(Index rows, Index cols, std::uint64_t stream) {
+Block<double> shifted_positive(Index rows, Index cols, std::uint64_t stream) {
   Block<double> a = random_block<double>(rows, cols, stream);
   for (Index i = 0; i < rows; ++i)
     for (Index j = 0; j < cols; ++j) a(i, j) = 0.1 + std::abs(a(i, j));
@@ -22,7 +22,7 @@ Block<double> positive(Index rows, Index cols, std::uint64_t stream) {
 
 /// The same matrix with about every third entry, as rows, dense and compressed.
 struct Both {
-  Block<double> full = positive(kRows, kCols, 1);
+  Block<double> full = shifted_positive(kRows, kCols, 1);
   std::vector<Index> indptr{0};
   std::vector<std::int32_t> indices;
   std::vector<double> data, weights;
@@ -83,11 +83,11 @@ TEST("nmf rows: entries, places and scale, dense, transposed and compressed") {
 }
 
 TEST("nmf rows: small products") {
-  const Block<double> a = positive(2, 11, 1);
+  const Block<double> a = shifted_positive(2, 11, 1);
   double sum = 0;
   for (Index j = 0; j < 11; ++j) sum += a(0, j) * a(1, j);
   CHECK_CLOSE(detail::dot(a.view().row(0), a.view().row(1), a.ld()), sum, 1e-13);
-  const Block<double> y = positive(2000, 3, 2);
+  const Block<double> y = shifted_positive(2000, 3, 2);
   const std::vector<double> sums = detail::column_sums(y.view());
   double column = 0;
   for (Index i = 0; i < 2000; ++i) column += y(i, 1);
@@ -96,7 +96,7 @@ TEST("nmf rows: small products") {
 
 TEST("nmf divergence: dense and compressed agree with the definition, for all beta") {
   const Both x;
-  const Block<double> u = positive(kRows, kRank, 3), y = positive(kCols, kRank, 4);
+  const Block<double> u = shifted_positive(kRows, kRank, 3), y = shifted_positive(kCols, kRank, 4);
   for (const double beta : {0.5, 1.0, 1.5, 2.0, 3.0}) {
     double expected = 0;
     for (Index i = 0; i < kRows; ++i)
@@ -133,8 +133,8 @@ TEST("nmf KL: logarithms of all sizes") {
 
 TEST("nmf KL: a descent never raises the divergence, and ends where each row is optimal") {
   const Both x;
-  const Block<double> y = positive(kCols, kRank, 4);
-  Block<double> u = positive(kRows, kRank, 5);
+  const Block<double> y = shifted_positive(kCols, kRank, 4);
+  Block<double> u = shifted_positive(kRows, kRank, 5);
   double last = beta_terms<double>(x.sparse(), u.view(), y.view(), 1.0, {});
   double constant = 0;
   for (const double v : x.data) constant += v * (std::log(v) - 1);
@@ -152,8 +152,8 @@ TEST("nmf KL: a descent never raises the divergence, and ends where each row is 
 
 TEST("nmf least squares: every row is optimal for its own entries and weights") {
   const Both x;
-  const Block<double> y = positive(kCols, kRank, 4);
-  Block<double> u = positive(kRows, kRank, 5);
+  const Block<double> y = shifted_positive(kCols, kRank, 4);
+  Block<double> u = shifted_positive(kRows, kRank, 5);
   const auto rows = x.sparse(1, true, true);
   const double total = MaskedLeastSquares<double>(rows, y.view(), {0, 0, 1e-14, 5000}, false).run(u.view());
   double expected = 0;
@@ -176,15 +176,15 @@ TEST("nmf least squares: rows without entries become zero") {
   const std::int32_t column = 1;
   const double entry = 2;
   const CompressedNmfRows<double, std::int32_t> rows(2, 3, indptr.data(), &column, &entry, nullptr, 1, true);
-  const Block<double> y = positive(3, 2, 1);
-  Block<double> u = positive(2, 2, 2);
+  const Block<double> y = shifted_positive(3, 2, 1);
+  Block<double> u = shifted_positive(2, 2, 2);
   MaskedLeastSquares<double>(rows, y.view(), {0, 0, 1e-14, 100}, false).run(u.view());
   CHECK(u(0, 0) == 0 && u(0, 1) == 0);
   CHECK_CLOSE(product(u, y, 1, 1), 2.0, 1e-9);
 }
 
 TEST("nmf separable: squares and squared projections of columns, by rows and by columns in memory") {
-  const Block<double> x = positive(kRows, kCols, 1), u = positive(1, kRows, 2);
+  const Block<double> x = shifted_positive(kRows, kCols, 1), u = shifted_positive(1, kRows, 2);
   for (const bool by_rows : {true, false}) {
     std::vector<double> turned(static_cast<std::size_t>(kRows * kCols)), found(kCols, 1e9), less;
     for (Index i = 0; i < kRows; ++i)
@@ -204,7 +204,7 @@ TEST("nmf separable: squares and squared projections of columns, by rows and by 
 }
 
 TEST("nmf separable: a point of the capped simplex that no other beats") {
-  const Block<double> z = positive(12, kRank, 1), right = positive(40, kRank, 2);
+  const Block<double> z = shifted_positive(12, kRank, 1), right = shifted_positive(40, kRank, 2);
   const SmallMatrix gram_matrix = gram<double>(z.view());
   const Block<double> g = to_block<double>(gram_matrix);
   Block<double> h(40, kRank);

@@ -51,14 +51,6 @@ Factors<D> run(const LinearOperator& a, const SvdOptions& options) {
   return f;
 }
 
-SvdOptions options(Index rank, double tol = 1e-3, std::uint64_t seed = 1) {
-  SvdOptions o;
-  o.rank = rank;
-  o.tol = tol;
-  o.seed = seed;
-  return o;
-}
-
 /// Jacobi's method, which is meant for small singular values, loses 1e-14 of the largest one of 120. Of a square factor, for Eigen's
 /// bidiagonalization of others forms a reference to an entry of an empty row.
 SmallVector exact_values(const SmallMatrix& a) {
@@ -116,7 +108,6 @@ void check_dense(const SmallMatrix& a, Index rank, double tol) {
   check_answer(run<D>(DenseOperator<D>(user.view()), options(rank, tol)), user.matrix(), rank, tol);
 }
 
-double harmonic(double i) { return 1 / (1 + i); }
 double geometric(double i) { return std::pow(0.8, i); }
 double steep(double i) { return std::pow(10, -i); }
 double flat(double i) { return 1 - 1e-3 * i; }
