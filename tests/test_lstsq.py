@@ -302,7 +302,11 @@ def test_a_callback_sees_errors_and_can_stop():
             ValueError,
             "as many rows as columns",
         ),
-        ({"A": np.diag([1.0, np.nan, 1, 1, 1])}, ValueError, r"NaN or infinite, the first at A\[1, 1\]"),
+        (
+            {"A": np.diag([1.0, np.nan, 1, 1, 1])},
+            ValueError,
+            r"1 of its entries is NaN or infinite, the first at A\[1, 1\]",
+        ),
         ({"callback": 3}, TypeError, "callback must be callable"),
         ({"check_finite": 1}, TypeError, "check_finite must be True or False"),
     ],

@@ -224,8 +224,9 @@ def _refuse_nonfinite(operator: Any, name: str, remedy: str | None) -> None:
         return
     i, j = scan["first_bad"]
     instead = "" if remedy is None else f", or {remedy} to compute with them regardless"
+    are = "is" if scan["bad_count"] == 1 else "are"
     raise ValueError(
-        f"{name} must be finite, but {scan['bad_count']} of its entries are NaN or infinite, the first at "
+        f"{name} must be finite, but {scan['bad_count']} of its entries {are} NaN or infinite, the first at "
         f"{name}[{i}, {j}]. Replace them{instead}."
     )
 

@@ -83,6 +83,26 @@ TEST("dense: several strips of columns, copied or not, in all layouts") {
       }
 }
 
+TEST("dense: a scale by a power of two moves to X, with the same bits, or is exact in copies") {
+  const auto user = random_block<double>(300, 700, 8), x = random_block<double>(700, 9, 9);
+  const DenseOperator<double> op({user.data(), 300, 700, user.ld(), 1});
+  Block<double> plain(300, 9), scaled(300, 9);
+  op.apply(BlockView<const double>(x.view()), plain.view());
+  for (const int exponent : {-1, 32, -32, 33, 300, -300}) {
+    op.view(false, std::ldexp(1.0, exponent))->apply(BlockView<const double>(x.view()), scaled.view());
+    bool same = true;
+    double gap = 0;
+    for (Index i = 0; i < 300; ++i)
+      for (Index j = 0; j < 9; ++j) {
+        const double back = std::ldexp(scaled(i, j), -exponent);
+        same &= back == plain(i, j);
+        gap = std::max(gap, std::abs(back - plain(i, j)));
+      }
+    if (std::abs(exponent) <= 32) CHECK(same);
+    CHECK_CLOSE(gap, 0.0, 1e-12);  // copies are cut in other strips
+  }
+}
+
 TEST("dense: scan by columns is that of rows") {
   std::vector<double> memory(300 * 40, 1.5);
   memory[5 * 300 + 299] = memory[39 * 300 + 2] = std::numeric_limits<double>::infinity();

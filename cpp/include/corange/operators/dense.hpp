@@ -1,7 +1,7 @@
 // A dense matrix of any strides, optionally shifted and scaled (Affine), in the user's memory.
 //
 // Products run over tiles of rows and strips of columns that stay in L2. The kernel reads any strides, so a tile is copied, into a
-// buffer of its size, only for another precision, a shift or a scale.
+// buffer of its size, only for another precision, a shift or a scale; a scale near one is given to X where A X is asked for.
 // apply_normal reads each tile of whole rows once from memory: T = A_t X, then Z += A_t' T.
 // Cost: 2 m n b flops a product; working memory: one tile a thread where tiles are copied and, for A' products, up to 32 partial
 // results n x b, which are summed in a fixed order. Matrices of fewer than 2048 rows are shared by columns instead: rows of A'
@@ -71,6 +71,10 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
   template <class T>
   void product(BlockView<const T> x, BlockView<T> y) const {
     if (whole_.a.cols == 0) return set_zero(y);
+    if (std::is_same_v<S, T> && whole_.scale_moves()) {
+      const Block<T> moved = scaled(x);
+      return DenseOperator(whole_.a).template product<T>(moved.view(), y);
+    }
     const Index shared = std::max<Index>((whole_.a.rows + 95) / 96 * 12, 24);  // eight tiles at least, if rows are few
     const Tiling strips{whole_.a.cols, strip<T>()},
         tiles{whole_.a.rows, std::min(tile_rows<T>(std::min(whole_.a.cols, strip<T>())), shared)};
@@ -216,6 +220,14 @@ class DenseOperator final : public OperatorOf<DenseOperator<S>> {
           return whole_.shifted(line[p * stride], i, j) / whole_.scale;
         },
         where);
+  }
+
+  template <class T>
+  Block<T> scaled(BlockView<const T> x) const {
+    Block<T> result(x.rows, x.cols);
+    for (Index i = 0; i < x.rows; ++i)
+      for (Index j = 0; j < x.cols; ++j) result(i, j) = static_cast<T>(whole_.scale) * x(i, j);
+    return result;
   }
 
   template <class T>

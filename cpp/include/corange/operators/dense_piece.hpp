@@ -20,6 +20,12 @@ struct DensePiece {
 
   bool plain() const { return affine.identity() && scale == 1; }
 
+  /// Whether the scale may as well be that of the other factor: a power of two so near to one that nothing gets too small for it.
+  bool scale_moves() const {
+    const int exponent = std::ilogb(scale);
+    return affine.identity() && scale != 1 && std::abs(exponent) <= 32 && std::ldexp(1.0, exponent) == scale;
+  }
+
   DensePiece part(Index row, Index rows, Index col, Index cols) const {
     const Affine below = affine.middle_rows(row);
     return {{a.data + row * a.row_stride + col * a.col_stride, rows, cols, a.row_stride, a.col_stride},
